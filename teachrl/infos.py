@@ -1,0 +1,54 @@
+"""Gymnasium's vector infos: arrays over N with a mask `_key` for each key, split where episodes end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from teachrl.lessons import Bools, Episode, Observations
+from teachrl.observations import take
+
+
+def autoreset_infos(
+    infos: dict[str, Any], reset_infos: dict[str, Any], final: Observations, episodes: Sequence[Episode], done: Bools
+) -> dict[str, Any]:
+    """Returns the infos of a step after which some environments were reset, as Gymnasium's same-step autoreset does.
+
+    Args:
+        infos: Of the step.
+        reset_infos: Of the resets.
+        final: (E, *o) the true last observations of the E ended episodes.
+        episodes: The E ended episodes.
+        done: (N,) where an episode ended.
+    """
+    final_infos, running_infos = split_infos(infos, done)
+    final_infos = {**final_infos, **episode_infos(episodes, done)}
+    final_obs = np.full(len(done), None, dtype=object)
+    for row, i in enumerate(np.flatnonzero(done).tolist()):
+        final_obs[i] = take(final, row)
+    marks = {"_final_obs": done.copy(), "_final_info": done.copy()}
+    return {**running_infos, **reset_infos, "final_obs": final_obs, "final_info": final_infos, **marks}
+
+
+def split_infos(infos: dict[str, Any], done: Bools) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Parts the infos of ended episodes from those of running ones, by the masks."""
+    final: dict[str, Any] = {}
+    running: dict[str, Any] = {}
+    for key, value in infos.items():
+        if key.startswith("_") and key[1:] in infos:
+            continue
+        mask = infos.get(f"_{key}", np.ones_like(done))
+        for part, chosen in ((final, mask & done), (running, mask & ~done)):
+            if chosen.any():
+                part[key], part[f"_{key}"] = value, chosen
+    return final, running
+
+
+def episode_infos(episodes: Sequence[Episode], done: Bools) -> dict[str, Any]:
+    """Returns the entry `"episode"` that loggers read: returns `r` and lengths `l` of ended episodes."""
+    returns, lengths = np.zeros(len(done)), np.zeros(len(done), dtype=np.int64)
+    for episode in episodes:
+        returns[episode.env], lengths[episode.env] = episode.episode_return, episode.length
+    return {"episode": {"r": returns, "l": lengths, "_r": done, "_l": done}, "_episode": done}

@@ -1,0 +1,211 @@
+"""The teachers of one classroom, by channel."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from teachrl.errors import InvalidTeacher, UnknownName
+from teachrl.lessons import Array, Bools, Floats, Labels, Lesson, Observations, Report, Step
+from teachrl.teacher import (
+    CHANNELS,
+    EXCLUSIVE,
+    LabelsActions,
+    OverridesActions,
+    SetsStarts,
+    SetsSubgoals,
+    SetsTasks,
+    ShapesRewards,
+    Teacher,
+    TransformsObservations,
+)
+
+if TYPE_CHECKING:
+    from teachrl.student import Student
+
+
+class Roster:
+    """Who teaches what: finds the teachers of each channel, refuses impossible combinations, and asks them in order.
+
+    Args:
+        teachers: The teachers, in the order in which they act.
+        disable: Channels (`"rewards"`) or one teacher's channels (`"ALPGMM.tasks"`) to switch off.
+        permanent_only: Keep only the channels that stay on in evaluation.
+
+    Raises:
+        InvalidTeacher: If something is not a teacher, stands twice, or shares a channel that takes one.
+        UnknownName: If `disable` names no channel or teacher.
+    """
+
+    def __init__(
+        self, teachers: Sequence[Teacher], disable: Collection[str] = (), permanent_only: bool = False
+    ) -> None:
+        self.teachers = list(teachers)
+        self._check_teachers()
+        disable = [disable] if isinstance(disable, str) else list(disable)
+        self._check_disable(disable)
+        self.by_channel: dict[str, list[Teacher]] = {
+            channel: [
+                t
+                for t in self.teachers
+                if channel in t.channels
+                and channel not in disable
+                and f"{type(t).__name__}.{channel}" not in disable
+                and (channel in t.permanent or not permanent_only)
+            ]
+            for channel in CHANNELS
+        }
+        self._check_exclusive()
+        self.sets_tasks = self._only("tasks")
+        self.sets_starts = cast("SetsStarts | None", self._only("starts"))
+        self.sets_subgoals = cast("SetsSubgoals | None", self._only("subgoals"))
+        self.shapers = cast("list[ShapesRewards]", self.by_channel["rewards"])
+        self.transformers = cast("list[TransformsObservations]", self.by_channel["observations"])
+        self.overriders = cast("list[OverridesActions]", self.by_channel["actions"])
+        self.labellers = cast("list[LabelsActions]", self.by_channel["labels"])
+
+    def _check_teachers(self) -> None:
+        for teacher in cast("list[Any]", self.teachers):
+            if not isinstance(teacher, Teacher):
+                hint = " Pass an instance, not the class." if isinstance(teacher, type) else ""
+                raise InvalidTeacher(f"Expected a teacher (a subclass of teachrl.Teacher), got {teacher!r}.{hint}")
+            if unknown := set(teacher.channels) - set(CHANNELS):
+                raise UnknownName(f"channel (of {type(teacher).__name__})", unknown.pop(), CHANNELS)
+        if len({id(t) for t in self.teachers}) < len(self.teachers):
+            raise InvalidTeacher("One teacher stands twice in the list of teachers; make a second instance.")
+
+    def _check_disable(self, disable: Collection[str]) -> None:
+        if isinstance(disable, str):
+            raise InvalidTeacher(
+                f"`disable` takes a list of channels, got the string {disable!r}: write [{disable!r}]."
+            )
+        known = {*CHANNELS, *(f"{type(t).__name__}.{c}" for t in self.teachers for c in t.channels)}
+        for entry in disable:
+            if entry not in known:
+                raise UnknownName("channel to disable", entry, known)
+
+    def _check_exclusive(self) -> None:
+        for channel in EXCLUSIVE:
+            names = [type(t).__name__ for t in self.by_channel[channel]]
+            if len(names) > 1:
+                raise InvalidTeacher(
+                    f"{' and '.join(names)} both set {channel}, but one teacher at most can. Leave one out, or disable "
+                    f"one's channel: disable=['{names[1]}.{channel}']."
+                )
+
+    def _only(self, channel: str) -> Teacher | None:
+        return next(iter(self.by_channel[channel]), None)
+
+    @property
+    def channels(self) -> frozenset[str]:
+        """The channels in use."""
+        return frozenset(channel for channel, teachers in self.by_channel.items() if teachers)
+
+    @property
+    def goal_setter(self) -> SetsSubgoals | None:
+        """The teacher whose goal space widens the observations, its channel on or off."""
+        return next((cast(SetsSubgoals, t) for t in self.teachers if "subgoals" in t.channels), None)
+
+    @property
+    def cadence(self) -> str:
+        """`"rollout"` if a teacher that sets lessons wants them asked for when rollouts begin."""
+        setters = self.by_channel["tasks"] + self.by_channel["starts"]
+        return "rollout" if any(t.cadence == "rollout" for t in setters) else "episode"
+
+    def check_student(self, student: Student, able: Sequence[str] = ()) -> None:
+        """Refuses a student that cannot use a channel in use.
+
+        Args:
+            student: Who will be taught.
+            able: Names of students that can, for the message.
+
+        Raises:
+            InvalidStudent: Naming the channels and the teachers.
+        """
+        from teachrl.errors import InvalidStudent
+
+        needed = self.channels | ({"rollout"} if self.cadence == "rollout" else set())
+        if missing := sorted(needed - set(student.accepts)):
+            users = sorted({type(t).__name__ for c in missing for t in self.by_channel.get(c, self.teachers)})
+            raise InvalidStudent(
+                f"{type(student).__name__} cannot use {missing}, which {users} need: it accepts "
+                f"{sorted(student.accepts)}. Disable these channels, or take a student that accepts them"
+                f"{': ' + ', '.join(able) if able else ''}."
+            )
+
+    def update(self, report: Report) -> None:
+        """Tells every teacher what happened."""
+        for teacher in self.teachers:
+            teacher.update(report)
+
+    def tasks(self, n: int, student: int) -> list[Lesson] | None:
+        """Asks for `n` lessons; None if nobody sets tasks."""
+        if self.sets_tasks is None:
+            return None
+        asked = cast(SetsTasks, self.sets_tasks).sample_tasks(n, student=student)
+        return _checked(asked, n, self.sets_tasks, "sample_tasks")
+
+    def starts(self, lessons: list[Lesson]) -> list[Lesson]:
+        """Asks where the lessons shall begin."""
+        if self.sets_starts is None:
+            return lessons
+        return _checked(self.sets_starts.sample_starts(lessons), len(lessons), self.sets_starts, "sample_starts")
+
+    def shape(self, step: Step) -> Floats:
+        """Returns the rewards with all shaping added."""
+        rewards = step.rewards
+        for shaper in self.shapers:
+            extra = np.asarray(shaper.shape_rewards(step), dtype=np.float64)
+            if extra.shape != step.rewards.shape or not np.isfinite(extra).all():
+                raise InvalidTeacher(
+                    f"{type(shaper).__name__}.shape_rewards must return {step.rewards.shape} finite numbers, "
+                    f"got {extra!r}."
+                )
+            rewards = rewards + extra
+        return rewards
+
+    def override(
+        self, observations: Observations, actions: Array, lessons: Sequence[Lesson], first: Bools
+    ) -> tuple[Array, Bools]:
+        """Returns the executed actions and where they are a teacher's; the first teacher that claims an env wins."""
+        executed, overridden = actions, np.zeros(len(lessons), dtype=bool)
+        for teacher in self.overriders:
+            chosen, mask = teacher.override_actions(observations, actions, lessons, first)
+            mask = np.asarray(mask, dtype=bool) & ~overridden
+            shape = (len(mask), *(1,) * (actions.ndim - 1))
+            executed = np.where(mask.reshape(shape), chosen, executed).astype(actions.dtype, copy=False)
+            overridden |= mask
+        return executed, overridden
+
+    def label(self, observations: Observations, lessons: Sequence[Lesson], first: Bools) -> tuple[Labels, ...]:
+        """Asks every labelling teacher, in order."""
+        return tuple(t.label_actions(observations, lessons, first) for t in self.labellers)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns the state of every teacher, by place and class."""
+        return {f"{i}-{type(t).__name__}": t.state_dict() for i, t in enumerate(self.teachers)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restores every teacher.
+
+        Raises:
+            InvalidTeacher: If the state is of other teachers.
+        """
+        expected = [f"{i}-{type(t).__name__}" for i, t in enumerate(self.teachers)]
+        if sorted(state) != sorted(expected):
+            raise InvalidTeacher(f"The saved state is of the teachers {sorted(state)}, but these are {expected}.")
+        for key, teacher in zip(expected, self.teachers, strict=True):
+            teacher.load_state_dict(state[key])
+
+
+def _checked(lessons: Sequence[Lesson], n: int, teacher: object, method: str) -> list[Lesson]:
+    lessons = list(lessons)
+    if len(lessons) != n or not all(isinstance(lesson, Lesson) for lesson in lessons):
+        got = f"{len(lessons)} of {sorted({type(lesson).__name__ for lesson in lessons})}"
+        raise InvalidTeacher(
+            f"{type(teacher).__name__}.{method} must return {n} Lessons, got {got}. "
+            "A TaskTeacher may return bare tasks, from its method sample."
+        )
+    return lessons

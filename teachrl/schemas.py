@@ -1,0 +1,254 @@
+"""What a constructor or a function takes, read from its signature and docstring, and checked by jsonargparse.
+
+Teachers, students, wrappers and the verbs of the command line all pass here, whether their arguments came as flags,
+from YAML or from Python, so that names, types and errors are the same everywhere.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from teachrl.configurable import Configurable
+from teachrl.errors import InvalidHyperparameter, nearest
+
+NESTED = re.compile(r"(typing\.|collections\.abc\.)?(dict|Dict|Mapping|MutableMapping)\b")
+FLAT = re.compile(r"\[\s*str\s*,(?!.*\b(Any|dict|Mapping|object)\b)")
+LISTS = re.compile(r"(typing\.|collections\.abc\.)?(list|List|Sequence|tuple|Tuple|Iterable)\b")
+COUNTING = re.compile(r"[+-]?\d[\d_]*(\.\d*)?[eE]\+?\d+")
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which 1e-3 is a number, as in YAML 1.2 and in JSON."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?(\d[\d_]*\.?[\d_]*|\.\d[\d_]*)([eE][-+]?\d+)$"),
+    list("-+0123456789."),
+)
+
+
+def load_yaml(text: str) -> Any:
+    """Reads YAML as data; 1e-3 is a number.
+
+    Raises:
+        yaml.YAMLError: If it is not YAML.
+    """
+    return yaml.load(text, _Loader)  # noqa: S506 - a subclass of the safe loader
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """A flag of the command line.
+
+    Attributes:
+        path: Its name, split at the dots: `("fit_rate",)`, `("hyperparameters", "learning_rate")`.
+        value: What followed it, as text.
+    """
+
+    path: tuple[str, ...]
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One argument: its name, its type as it was written, and its default as it would be written."""
+
+    name: str
+    type: str
+    default: str | None
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.type}" + ("" if self.default is None else f" = {self.default}")
+
+
+class Schema:
+    """What a class's constructor, or a function, takes.
+
+    Args:
+        target: The class or function.
+        skip: Arguments that are not offered.
+        owner: What messages call it; its name by default.
+        prefix: What stands before a name in messages, e.g. `"--"`.
+    """
+
+    def __init__(
+        self, target: Callable[..., Any], skip: Iterable[str] = (), owner: str = "", prefix: str = ""
+    ) -> None:
+        self.target, self.skip, self.prefix = target, frozenset(skip), prefix
+        self.owner = owner or target.__name__
+        names = _add(_parser(), target, self.skip)
+        written = _signature(target)
+        self.parameters = {name: written.get(name, Parameter(name, "Any", "...")) for name in names}
+        self.required = [name for name, p in self.parameters.items() if p.default is None]
+
+    def check(self, data: Mapping[str, Any], flags: Sequence[Flag] = ()) -> dict[str, Any]:
+        """Checks arguments and turns them into what the types say.
+
+        Args:
+            data: Arguments as plain data; objects are described by `class_path` and `init_args`.
+            flags: Flags that come on top.
+
+        Returns:
+            The arguments that were given, instantiated.
+
+        Raises:
+            InvalidHyperparameter: If one does not exist, is missing or is of another type.
+        """
+        for name in [*data, *(flag.path[0] for flag in flags)]:
+            self._check_name(name)
+        given = {name: self._prepare(name, value) for name, value in data.items()}
+        texts: dict[str, str] = {}
+        for flag in flags:
+            self._take(flag, given, texts)
+        missing = [str(self.parameters[name]) for name in self.required if name not in {*given, *texts}]
+        if missing:
+            raise InvalidHyperparameter(f"{self.owner} needs {self.prefix}{f', {self.prefix}'.join(missing)}.")
+        return self._parse(given, texts)
+
+    def unknown(self, name: str) -> InvalidHyperparameter:
+        """Returns the error for a name that is not a parameter, with the nearest and all that are."""
+        near = nearest(name, self.parameters)
+        guess = f" Did you mean {' or '.join(self.prefix + n for n in near)}?" if near else ""
+        return InvalidHyperparameter(f"{self.owner} has no parameter {self.prefix}{name}.{guess}\n{self.describe()}")
+
+    def describe(self) -> str:
+        """Returns the parameters, one a line, with types and defaults."""
+        if not self.parameters:
+            return f"{self.owner} takes no parameters."
+        return f"Parameters of {self.owner}:\n" + "\n".join(f"  {self.prefix}{p}" for p in self.parameters.values())
+
+    def help(self, key: str | None = None) -> str:
+        """Returns the explained parameters, as flags below `key`."""
+        from jsonargparse import ArgumentParser
+
+        parser = ArgumentParser(add_help=False, usage="-")
+        _add(parser, self.target, self.skip, key)
+        text = parser.format_help().partition("\n\n")[2] or f"{self.owner} takes no parameters.\n"
+        return re.sub(r"(?m)^(\s+--[\w.]+)\.help \[CLASS_PATH_OR_NAME\].*\n(\s+exit\.\n)?", "", text)
+
+    def _check_name(self, name: str) -> None:
+        if name not in self.parameters:
+            raise self.unknown(name)
+
+    def _prepare(self, name: str, value: Any) -> Any:
+        """Makes objects of nested descriptions, and whole numbers of 1e6 where a whole number is meant."""
+        if isinstance(value, Mapping) and "class_path" in value:
+            from teachrl.configuration import instantiate
+
+            return instantiate(value, Configurable)
+        if isinstance(value, Mapping):
+            return {k: self._prepare(name, v) for k, v in value.items()}
+        if isinstance(value, list | tuple):
+            return [self._prepare(name, v) for v in value]
+        return self._whole(name, value)
+
+    def _whole(self, name: str, value: Any) -> Any:
+        written = self.parameters[name].type
+        if not re.search(r"\b(int|Count)\b", written) or re.search(r"\bfloat\b", written):
+            return value
+        if isinstance(value, str) and COUNTING.fullmatch(value):
+            value = float(value)
+        return int(value) if isinstance(value, float) and value.is_integer() else value
+
+    def _take(self, flag: Flag, given: dict[str, Any], texts: dict[str, str]) -> None:
+        """Sorts a flag into texts, which jsonargparse reads, and data, which it checks."""
+        (name, *rest), written = flag.path, self.parameters[flag.path[0]].type
+        if not rest:
+            given.pop(name, None)
+            if LISTS.match(written) and not flag.value.lstrip().startswith("["):
+                flag = Flag(flag.path, f"[{flag.value}]")
+            texts[name] = str(self._whole(name, flag.value))
+        elif NESTED.match(written):
+            if name in texts:
+                given[name] = self._value(texts.pop(name))
+            keys = [".".join(rest)] if FLAT.search(written) else rest
+            given[name] = _put(given.get(name) or {}, keys, self._value(flag.value))
+        else:
+            described = texts.pop(name, None) or given.get(name)
+            given[name] = self._below(described, Flag(tuple(rest), flag.value))
+
+    def _below(self, described: Any, flag: Flag) -> Any:
+        """Adds a flag of a nested object, e.g. `--teacher.editor.lr` to `--teacher.editor`."""
+        from teachrl.configuration import instantiate, parse_spec
+
+        if described is None:
+            raise InvalidHyperparameter(
+                f"{self.owner} got .{'.'.join(flag.path)} of an object without its class; name the class first."
+            )
+        if isinstance(described, Configurable):
+            described = {"class_path": described.class_path, "init_args": described.init_args}
+        return instantiate(parse_spec(described), Configurable, [flag])
+
+    @staticmethod
+    def _value(text: str) -> Any:
+        try:
+            return load_yaml(text)
+        except yaml.YAMLError:
+            return text
+
+    def _parse(self, given: dict[str, Any], texts: dict[str, str]) -> dict[str, Any]:
+        from jsonargparse import ArgumentError
+
+        parser = _parser()
+        _add(parser, self.target, self.skip)
+        objects = {name: value for name, value in given.items() if isinstance(value, Configurable)}
+        try:
+            parser.set_defaults({name: value for name, value in given.items() if name not in objects})
+            parsed = parser.parse_args(
+                [f"--{name}={value}" for name, value in texts.items()], _skip_required=True
+            )
+            values = parser.instantiate(parsed).as_dict()
+        except (ArgumentError, TypeError, ValueError) as error:
+            raise self._ill_typed(str(error), {**given, **texts}) from error
+        return {name: objects.get(name, values.get(name)) for name in [*given, *texts]}
+
+    def _ill_typed(self, message: str, values: Mapping[str, Any]) -> InvalidHyperparameter:
+        found = re.search(r'[Kk]ey "(\w+)', message) or re.search(r"--(\w+)", message)
+        if not found or found[1] not in self.parameters:
+            return InvalidHyperparameter(f"{self.owner}: {message}\n{self.describe()}")
+        parameter = self.parameters[found[1]]
+        return InvalidHyperparameter(
+            f"{self.prefix or self.owner + '.'}{parameter.name} must be of type {parameter.type}, "
+            f"got {values.get(parameter.name)!r}.\n{self.describe()}"
+        )
+
+
+def _parser() -> Any:
+    from jsonargparse import ArgumentParser
+
+    return ArgumentParser(exit_on_error=False, allow_abbrev=False, add_help=False)
+
+
+def _add(parser: Any, target: Callable[..., Any], skip: frozenset[str], key: str | None = None) -> list[str]:
+    """Adds the arguments of a class or function and returns their names; what has no type takes anything."""
+    add = parser.add_class_arguments if isinstance(target, type) else parser.add_function_arguments
+    names: list[str] = add(target, key, skip=set(skip), fail_untyped=False)
+    return names
+
+
+def _signature(target: Callable[..., Any]) -> dict[str, Parameter]:
+    """Reads the parameters as they were written, those of base classes too."""
+    owners = [c.__init__ for c in reversed(target.__mro__)] if isinstance(target, type) else [target]  # type: ignore[misc]
+    return {p.name: _parameter(p) for owner in owners for p in inspect.signature(owner).parameters.values()}
+
+
+def _parameter(parameter: inspect.Parameter) -> Parameter:
+    empty, annotation = inspect.Parameter.empty, parameter.annotation
+    written = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
+    written = "Any" if annotation is empty else written.replace("'", '"')
+    default = None if parameter.default is empty else repr(parameter.default)
+    return Parameter(parameter.name, written, default)
+
+
+def _put(data: Mapping[str, Any], keys: Sequence[str], value: Any) -> dict[str, Any]:
+    """Returns the data with one more value, at nested keys."""
+    first, *rest = keys
+    inner = data.get(first)
+    return {**data, first: _put(inner if isinstance(inner, Mapping) else {}, rest, value) if rest else value}
