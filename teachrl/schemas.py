@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from teachrl.configurable import Configurable
+from teachrl.configurable import Configurable, to_config
 from teachrl.errors import InvalidHyperparameter, nearest
 
 NESTED = re.compile(r"(typing\.|collections\.abc\.)?(dict|Dict|Mapping|MutableMapping)\b")
@@ -88,12 +88,13 @@ class Schema:
         self.parameters = {name: written.get(name, Parameter(name, "Any", "...")) for name in names}
         self.required = [name for name, p in self.parameters.items() if p.default is None]
 
-    def check(self, data: Mapping[str, Any], flags: Sequence[Flag] = ()) -> dict[str, Any]:
+    def check(self, data: Mapping[str, Any], flags: Sequence[Flag] = (), partial: bool = False) -> dict[str, Any]:
         """Checks arguments and turns them into what the types say.
 
         Args:
             data: Arguments as plain data; objects are described by `class_path` and `init_args`.
             flags: Flags that come on top.
+            partial: Whether arguments without a default may be missing.
 
         Returns:
             The arguments that were given, instantiated.
@@ -102,21 +103,24 @@ class Schema:
             InvalidHyperparameter: If one does not exist, is missing or is of another type.
         """
         for name in [*data, *(flag.path[0] for flag in flags)]:
-            self._check_name(name)
+            self.check_name(name)
         given = {name: self._prepare(name, value) for name, value in data.items()}
         texts: dict[str, str] = {}
         for flag in flags:
             self._take(flag, given, texts)
-        missing = [str(self.parameters[name]) for name in self.required if name not in {*given, *texts}]
-        if missing:
-            raise InvalidHyperparameter(f"{self.owner} needs {self.prefix}{f', {self.prefix}'.join(missing)}.")
-        return self._parse(given, texts)
+        missing = [name for name in self.required if name not in {*given, *texts}]
+        if missing and not partial:
+            written = ", ".join(f"{self.prefix}{self.parameters[name]}" for name in missing)
+            raise InvalidHyperparameter(f"{self.owner} needs {written}.\n{self.describe()}")
+        return self._parse(given, texts, missing)
 
-    def unknown(self, name: str) -> InvalidHyperparameter:
-        """Returns the error for a name that is not a parameter, with the nearest and all that are."""
+    def check_name(self, name: str) -> None:
+        """Raises InvalidHyperparameter, with the nearest names and all there are, if no parameter has this name."""
+        if name in self.parameters:
+            return
         near = nearest(name, self.parameters)
         guess = f" Did you mean {' or '.join(self.prefix + n for n in near)}?" if near else ""
-        return InvalidHyperparameter(f"{self.owner} has no parameter {self.prefix}{name}.{guess}\n{self.describe()}")
+        raise InvalidHyperparameter(f"{self.owner} has no parameter {self.prefix}{name}.{guess}\n{self.describe()}")
 
     def describe(self) -> str:
         """Returns the parameters, one a line, with types and defaults."""
@@ -133,16 +137,14 @@ class Schema:
         text = parser.format_help().partition("\n\n")[2] or f"{self.owner} takes no parameters.\n"
         return re.sub(r"(?m)^(\s+--[\w.]+)\.help \[CLASS_PATH_OR_NAME\].*\n(\s+exit\.\n)?", "", text)
 
-    def _check_name(self, name: str) -> None:
-        if name not in self.parameters:
-            raise self.unknown(name)
-
     def _prepare(self, name: str, value: Any) -> Any:
         """Makes objects of nested descriptions, and whole numbers of 1e6 where a whole number is meant."""
         if isinstance(value, Mapping) and "class_path" in value:
             from teachrl.configuration import instantiate
 
-            return instantiate(value, Configurable)
+            made = instantiate(value, Configurable)
+            # jsonargparse makes objects where a class is expected; where anything is, it should not (nor will from 5.0).
+            return made if re.search(r"\bAny\b", self.parameters[name].type) else to_config(made)
         if isinstance(value, Mapping):
             return {k: self._prepare(name, v) for k, v in value.items()}
         if isinstance(value, list | tuple):
@@ -171,8 +173,7 @@ class Schema:
             keys = [".".join(rest)] if FLAT.search(written) else rest
             given[name] = _put(given.get(name) or {}, keys, self._value(flag.value))
         else:
-            described = texts.pop(name, None) or given.get(name)
-            given[name] = self._below(described, Flag(tuple(rest), flag.value))
+            given[name] = self._below(texts.pop(name, None) or given.get(name), Flag(tuple(rest), flag.value))
 
     def _below(self, described: Any, flag: Flag) -> Any:
         """Adds a flag of a nested object, e.g. `--teacher.editor.lr` to `--teacher.editor`."""
@@ -182,9 +183,7 @@ class Schema:
             raise InvalidHyperparameter(
                 f"{self.owner} got .{'.'.join(flag.path)} of an object without its class; name the class first."
             )
-        if isinstance(described, Configurable):
-            described = {"class_path": described.class_path, "init_args": described.init_args}
-        return instantiate(parse_spec(described), Configurable, [flag])
+        return to_config(instantiate(parse_spec(to_config(described)), Configurable, [flag]))
 
     @staticmethod
     def _value(text: str) -> Any:
@@ -193,21 +192,18 @@ class Schema:
         except yaml.YAMLError:
             return text
 
-    def _parse(self, given: dict[str, Any], texts: dict[str, str]) -> dict[str, Any]:
+    def _parse(self, given: dict[str, Any], texts: dict[str, str], missing: Iterable[str]) -> dict[str, Any]:
         from jsonargparse import ArgumentError
 
         parser = _parser()
-        _add(parser, self.target, self.skip)
-        objects = {name: value for name, value in given.items() if isinstance(value, Configurable)}
+        _add(parser, self.target, self.skip | {*missing})
         try:
-            parser.set_defaults({name: value for name, value in given.items() if name not in objects})
-            parsed = parser.parse_args(
-                [f"--{name}={value}" for name, value in texts.items()], _skip_required=True
-            )
+            parser.set_defaults(given)
+            parsed = parser.parse_args([f"--{name}={value}" for name, value in texts.items()])
             values = parser.instantiate(parsed).as_dict()
         except (ArgumentError, TypeError, ValueError) as error:
             raise self._ill_typed(str(error), {**given, **texts}) from error
-        return {name: objects.get(name, values.get(name)) for name in [*given, *texts]}
+        return {name: values[name] for name in self.parameters if name in {*given, *texts}}
 
     def _ill_typed(self, message: str, values: Mapping[str, Any]) -> InvalidHyperparameter:
         found = re.search(r'[Kk]ey "(\w+)', message) or re.search(r"--(\w+)", message)

@@ -63,12 +63,15 @@ class Line(gymnasium.Env[Any, Any]):
         info = {"is_success": reached} if reached or truncated else {}
         return self._see(), reward, reached, truncated, info
 
-    def get_state(self) -> State:
-        if not self.exact:
-            from teachrl.errors import InvalidEnvironment
 
-            raise InvalidEnvironment("Line cannot be saved unless it is exact.")
-        return State("exact", "Line", 0, [self.goal], {"position": self.position}, self.time)
+class ExactLine(Line):
+    """A line without noise after the start, which can be saved."""
+
+    def __init__(self, views: bool = False) -> None:
+        super().__init__(exact=True, views=views)
+
+    def get_state(self) -> State:
+        return State("exact", "", 0, [self.goal], {"position": self.position}, self.time)
 
 
 class GoRight:
@@ -126,7 +129,9 @@ class FromTheMiddle(Teacher):
 
     def sample_starts(self, lessons: Any) -> list[Lesson]:
         return [
-            replace(x, start=State("exact", "Line", 0, x.task, {"position": float(x.task[0]) / 2}), start_id=k)
+            replace(
+                x, start=State("exact", self.setup.env_id, 0, x.task, {"position": float(x.task[0]) / 2}), start_id=k
+            )
             if k % 2 == 0
             else x
             for k, x in enumerate(lessons)

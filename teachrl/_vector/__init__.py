@@ -1,0 +1,1 @@
+"""The rooms behind `teachrl.vector`."""

@@ -1,0 +1,208 @@
+"""The owner's side of the workers: starting them, asking them, noticing that one died or hangs, ending them."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import pickle
+import signal
+import time
+import weakref
+from collections.abc import Iterable, Mapping
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from teachrl import errors
+from teachrl._vector.messages import GUARD, exit_reason, first_lines
+from teachrl._vector.waiting import Waiter
+from teachrl._vector.worker import CLOSE, serve
+
+_PATIENCE = 5.0
+"""Seconds in which a worker closes its environments before it is ended."""
+
+
+class WorkerLost(Exception):
+    """A worker died, hung, or one of its environments raised; all are ended.
+
+    Attributes:
+        worker: Which one.
+        index: Which of its environments, None if that is for the shared block to say.
+        doing: What it was asked for.
+        why: What happened, with lines of a traceback where there is one.
+    """
+
+    def __init__(self, worker: int, index: int | None, doing: str, why: str) -> None:
+        super().__init__(worker, index, doing, why)
+        self.worker = worker
+        self.index = index
+        self.doing = doing
+        self.why = why
+
+
+class Pool:
+    """Worker processes with a pipe to each.
+
+    Args:
+        recipe: How an environment is made, pickled.
+        counts: How many environments each worker has.
+        timeout: Seconds that a worker has for an answer.
+
+    Raises:
+        InvalidEnvironment: If workers cannot be started from here.
+    """
+
+    def __init__(self, recipe: bytes, counts: list[int], timeout: float) -> None:
+        self._timeout = timeout
+        self._processes: list[BaseProcess] = []
+        self._pipes: list[Connection] = []
+        self._crashes: list[Connection] = []
+        ends = (self._processes, self._pipes, self._crashes)
+        self._finalizer = weakref.finalize(self, _end, *ends, os.getpid())
+        try:
+            for count in counts:
+                self._start(recipe, count)
+            self._waiter = Waiter(self._pipes, [process.sentinel for process in self._processes])
+        except BaseException:
+            self._finalizer()
+            raise
+
+    def _start(self, recipe: bytes, count: int) -> None:
+        process_now = multiprocessing.current_process()
+        if getattr(process_now, "_inheriting", False):
+            raise errors.InvalidEnvironment(f"Workers were asked for while a worker imports the script. {GUARD}")
+        if process_now.daemon:
+            raise errors.InvalidEnvironment("Workers cannot be started from a daemonic process; use workers=0 there.")
+        method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+        context: Any = multiprocessing.get_context(method)
+        pipe, far_pipe = context.Pipe()
+        crashes, far_crashes = context.Pipe(duplex=False)
+        process = context.Process(target=serve, args=(far_pipe, far_crashes, recipe, count), daemon=True)
+        self._pipes.append(pipe)
+        self._crashes.append(crashes)
+        try:
+            process.start()
+            self._processes.append(process)
+        except (EOFError, OSError, RuntimeError) as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise errors.InvalidEnvironment(f"The workers cannot be started ({reason}). {GUARD}") from error
+        finally:
+            far_pipe.close()
+            far_crashes.close()
+
+    def hear_all(self, doing: str) -> dict[int, Any]:
+        """Waits for an answer of every worker, by worker."""
+        return self._gather(range(len(self._pipes)), doing)
+
+    def ask(self, messages: Mapping[int, bytes], doing: str) -> dict[int, Any]:
+        """Sends each worker its message and returns the answers by worker, None for an empty one.
+
+        Raises:
+            TeachrlError: That an environment raised.
+            WorkerLost: If one raised anything else, or a worker died or does not answer. All workers are ended then.
+        """
+        if not self._finalizer.alive:
+            raise errors.InvalidEnvironment("The workers have been ended. Make another vector environment.")
+        try:
+            for worker, message in messages.items():
+                with contextlib.suppress(OSError):  # a broken pipe is noticed when its answer is awaited
+                    self._pipes[worker].send_bytes(message)
+        except BaseException:
+            self.end()
+            raise
+        return self._gather(messages, doing)
+
+    def _gather(self, workers: Iterable[int], doing: str) -> dict[int, Any]:
+        try:
+            answers = self._receive(set(workers), doing)
+        except BaseException:  # Ctrl-C too: answers that are still to come would be taken for later ones
+            self.end()
+            raise
+        for worker in sorted(answers):
+            tag, value = answers[worker]
+            if tag == "failed":
+                self.end()
+                raise WorkerLost(worker, *value)
+        for worker in sorted(answers):
+            tag, value = answers[worker]
+            if tag == "refused":
+                raise _rebuild(*value)
+        return {worker: value for worker, (_, value) in answers.items()}
+
+    def _receive(self, pending: set[int], doing: str) -> dict[int, tuple[str, Any]]:
+        answers: dict[int, tuple[str, Any]] = {}
+        deadline = time.monotonic() + self._timeout
+        while pending:
+            ready = self._waiter.wait(deadline - time.monotonic())
+            if not ready:
+                worker = min(pending)
+                why = f"no answer within {self._timeout:g} s, the timeout of make_vec"
+                raise WorkerLost(worker, None, doing, why + self._ask_where(worker))
+            for ended, worker in ready:
+                try:
+                    if ended or worker not in pending:
+                        raise EOFError
+                    reply = self._pipes[worker].recv_bytes()
+                except (EOFError, OSError) as error:
+                    raise WorkerLost(worker, None, doing, self._reason_of_death(worker)) from error
+                answers[worker] = pickle.loads(reply) if reply else ("done", None)
+                pending.discard(worker)
+        return answers
+
+    def _reason_of_death(self, worker: int) -> str:
+        self._processes[worker].join(1.0)
+        return exit_reason(self._processes[worker].exitcode) + first_lines(self._crash_text(worker, 0.0))
+
+    def _ask_where(self, worker: int) -> str:
+        if os.name != "posix" or self._processes[worker].pid is None:
+            return ""
+        with contextlib.suppress(OSError):
+            os.kill(self._processes[worker].pid or 0, signal.SIGUSR1)
+        return first_lines(self._crash_text(worker, 1.0))
+
+    def _crash_text(self, worker: int, patience: float) -> str:
+        text = b""
+        crashes = self._crashes[worker]
+        with contextlib.suppress(EOFError, OSError):
+            while crashes.poll(patience) and (part := os.read(crashes.fileno(), 65536)):
+                text, patience = text + part, 0.1
+        return text.decode(errors="replace")
+
+    def close(self) -> None:
+        """Lets the workers close their environments, and ends them."""
+        if not self._finalizer.alive:
+            return
+        for pipe in self._pipes:
+            with contextlib.suppress(OSError):
+                pipe.send_bytes(CLOSE)
+        deadline = time.monotonic() + _PATIENCE
+        for process in self._processes:
+            process.join(max(0.0, deadline - time.monotonic()))
+        self._finalizer()
+
+    def end(self) -> None:
+        """Ends the workers at once."""
+        self._finalizer()
+
+
+def _end(processes: list[BaseProcess], pipes: list[Connection], crashes: list[Connection], owner: int) -> None:
+    if os.getpid() != owner:  # a fork of the owner has no say
+        return
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.join(1.0)
+        if process.is_alive():
+            process.kill()
+            process.join()
+        process.close()
+    for connection in (*pipes, *crashes):
+        connection.close()
+
+
+def _rebuild(name: str, message: str) -> errors.TeachrlError:
+    kind: type[errors.TeachrlError] = getattr(errors, name)
+    error = kind.__new__(kind)
+    Exception.__init__(error, message)
+    return error
