@@ -20,7 +20,7 @@ from gymnasium.vector.utils import batch_space
 
 from teachrl import seeds
 from teachrl.curriculum import Curriculum
-from teachrl.errors import InvalidEnvironment, InvalidStudent, InvalidTeacher, NonFiniteData, UnknownName
+from teachrl.errors import InvalidEnvironment, NonFiniteData
 from teachrl.infos import autoreset_infos
 from teachrl.ledger import Ledger
 from teachrl.lessons import (
@@ -37,7 +37,7 @@ from teachrl.lessons import (
     Rollout,
     Step,
 )
-from teachrl.observations import has_views, non_finite_rows, put, take
+from teachrl.observations import non_finite_rows, put, take
 from teachrl.observer import Observer
 from teachrl.restoring import restore_environments
 from teachrl.roster import Roster
@@ -69,6 +69,9 @@ class Classroom(VectorEnv[Any, Any, Any]):
         last_ids: (N,) `Lesson.id` of the lessons that the last step belonged to.
         last_learn: (N,) `Lesson.learn` of the same.
         mismatches: What a resumed classroom could not restore exactly.
+        counters: What was used so far.
+        index: Index of the student.
+        root: Root of the seed tree.
 
     Raises:
         InvalidTeacher: If the teachers cannot teach here, or not together.
@@ -96,17 +99,16 @@ class Classroom(VectorEnv[Any, Any, Any]):
         self.spec, self.render_mode = self.envs.spec, self.envs.render_mode
         self.counters = counters or Counters()
         self.student: Student | None = None
-        self._seed = seeds.seed_sequence(seed)
+        self.root = seeds.seed_sequence(seed)
         self.index, self.view = student, view
-        self._disable, self._permanent_only = disable, permanent_only
+        self.disable, self._permanent_only = disable, permanent_only
         self._roster = Roster([teachers] if isinstance(teachers, Teacher) else teachers, disable, permanent_only)
-        self._check_tasks_possible()
-        self._curriculum = Curriculum(self.envs, self._roster, self._seed, student)
+        self._roster.check_environment(self.envs)
+        self._curriculum = Curriculum(self.envs, self._roster, self.root, student)
         if begin:
             for place, teacher in enumerate(self._roster.teachers):
-                teacher.begin(make_setup(self, teacher, seeds.branch(self._seed, seeds.TEACHER, place)))
-        self._observer = Observer(self.envs.single_observation_space, view, self._roster)
-        self._check_views(keep)
+                teacher.begin(make_setup(self, teacher, seeds.branch(self.root, seeds.TEACHER, place)))
+        self._observer = Observer(self.envs.single_observation_space, view, self._roster, keep)
         self.single_observation_space = self._observer.space
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.single_action_space = self.envs.single_action_space
@@ -166,46 +168,6 @@ class Classroom(VectorEnv[Any, Any, Any]):
         self._roster.check_student(student, able)
         self.student = student
         self.gamma = float(student.gamma)
-
-    def _check_tasks_possible(self) -> None:
-        setter = self._roster.sets_tasks
-        if setter is not None and setter.needs_task_space and self.envs.task_space is None:
-            raise InvalidTeacher(
-                f"{type(setter).__name__} sets tasks, but {self.envs.env_id} has no task space. Give it one with "
-                "Parametrised(env, {'unwrapped.attribute': [low, high]}), or leave the teacher out."
-            )
-
-    def _check_views(self, keep: Collection[str]) -> None:
-        space = self.envs.single_observation_space
-        known = list(space.spaces) if has_views(space) else ["student"]  # type: ignore[attr-defined]
-        for view in keep:
-            if view not in known:
-                raise UnknownName("view to keep", view, known)
-
-    def present_student(self) -> Student:
-        """Returns the attached student.
-
-        Raises:
-            InvalidStudent: If none was attached.
-        """
-        if self.student is None:
-            raise InvalidStudent("A teacher asked for the student before one was attached: call classroom.attach(...).")
-        return self.student
-
-    def another(
-        self, teacher: Teacher, student: int, envs: LessonVectorEnv | None = None, num_envs: int | None = None
-    ) -> Classroom:
-        """Makes the classroom of another student of this run, for `Setup.make_classroom`."""
-        return Classroom(
-            envs if envs is not None else self.envs.make_another(num_envs=num_envs or self.num_envs),
-            [teacher],
-            disable=[*self._disable, *(["tasks"] if envs is not None else [])],
-            view=self.view if envs is None else "student",
-            seed=self._seed,
-            student=student,
-            counters=self.counters,
-            begin=False,
-        )
 
     # Lessons
 

@@ -6,6 +6,7 @@ A teacher, student or wrapper is described by its name, or by `{class_path: ...,
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any, TypeVar
@@ -161,11 +162,14 @@ def _exports() -> Iterator[tuple[str, Any]]:
     modules = dict.fromkeys(import_plugins(("teachers", "students")))
     for module in sorted(modules, key=lambda m: not m.__name__.startswith(("teachrl.", "teachrl_"))):
         for name in getattr(module, "__all__", None) or [n for n in vars(module) if not n.startswith("_")]:
-            yield name, getattr(module, name, None)
+            try:
+                yield name, getattr(module, name, None)
+            except ImportError as error:  # exports are lazy; one that is broken does not stop the others
+                warnings.warn(f"{module.__name__}.{name} is left out: {error}", RuntimeWarning, stacklevel=2)
 
 
 def _word(base: type) -> str:
-    return {Teacher: "teacher", Student: "student"}.get(base, "class")
+    return "teacher" if base is Teacher else "student" if base is Student else "class"
 
 
 def _build_object(name: str, value: Any) -> Any:

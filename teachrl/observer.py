@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,12 +25,16 @@ class Observer:
         space: Observation space of one environment, all views.
         view: The student's view.
         roster: The classroom's teachers, begun.
+        keep: Views that must exist because the student will ask for them.
 
     Raises:
+        UnknownName: If a view does not exist.
         InvalidTeacher: If a transform changes the space but would be off in evaluation.
     """
 
-    def __init__(self, space: spaces.Space[Any], view: str, roster: Roster) -> None:
+    def __init__(self, space: spaces.Space[Any], view: str, roster: Roster, keep: Collection[str] = ()) -> None:
+        for kept in keep:
+            view_space(space, kept)
         self.view = view if has_views(space) else None
         self.goal_space = roster.goal_setter.goal_space if roster.goal_setter is not None else None
         self._transformers = roster.transformers

@@ -13,6 +13,7 @@ Later entries win:
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
@@ -20,7 +21,6 @@ from typing import Any
 from gymnasium.envs.registration import load_env_creator
 
 from teachrl._vector.resolve import find_spec, resolve_wrappers
-from teachrl.configurable import Configurable, to_config
 from teachrl.configuration import instantiate, parse_spec, read_config
 from teachrl.errors import InvalidHyperparameter
 from teachrl.flags import Part, Sorted
@@ -42,13 +42,15 @@ def train_arguments(given: Sorted, train: Callable[..., Any]) -> dict[str, Any]:
     if given.value("resume") is not None:
         return _resume(given, train)
     data = _defaults(given)
-    teachers = [_object(Teacher, part, spec) for part, spec in _pairs(given.parts["teacher"], _many(data, "teachers"))]
-    wrappers = [_wrapper(part, spec) for part, spec in _pairs(given.parts["wrapper"], _many(data, "wrappers"))]
-    student = [_object(Student, part, spec) for part, spec in _pairs(given.parts["student"][-1:], [data.pop("student")])]
+    specs = {kind: _specs(kind, given.parts[kind], data.pop(name, None)) for kind, name in PARTS.items()}
     arguments = _schema(train).check(data, [flag for flag in given.flags if flag.path != ("config",)])
-    _check_env_kwargs(arguments)
-    parts = {"teachers": teachers, "student": student[0]} | ({"wrappers": wrappers} if wrappers else {})
-    return {**arguments, **parts}
+    check_env_kwargs(arguments["env"], arguments.get("env_kwargs", {}))
+    return {
+        **arguments,
+        "teachers": [instantiate(spec, Teacher, flags) for spec, flags in specs["teacher"]],
+        "wrappers": [_wrapper(spec, flags) for spec, flags in specs["wrapper"]],
+        "student": [instantiate(spec, Student, flags) for spec, flags in specs["student"]][-1],
+    }
 
 
 def _resume(given: Sorted, train: Callable[..., Any]) -> dict[str, Any]:
@@ -63,7 +65,7 @@ def _resume(given: Sorted, train: Callable[..., Any]) -> dict[str, Any]:
 
 
 def _schema(train: Callable[..., Any]) -> Schema:
-    return Schema(train, skip=PARTS.values(), owner="teachrl train", prefix="--", more=(*PARTS, "config"))
+    return Schema(train, skip=PARTS.values(), owner="train", prefix="--", more=(*PARTS, "config"))
 
 
 def _defaults(given: Sorted) -> dict[str, Any]:
@@ -86,52 +88,61 @@ def recommended(env_id: str) -> dict[str, Any]:
         UnknownName: If there is no such environment.
         InvalidHyperparameter: If it recommends something that is not up to it.
     """
-    creator = _creator(env_id)
+    creator = entry_class(env_id)
     defaults = dict(getattr(creator, "training_defaults", {}))
     if not set(defaults) <= set(RECOMMENDED):
         raise InvalidHyperparameter(f"training_defaults of {env_id} may name {RECOMMENDED}, got {sorted(defaults)}.")
     return defaults
 
 
-def _creator(env_id: str) -> Any:
+def check_env_kwargs(env_id: str, env_kwargs: Mapping[str, Any]) -> None:
+    """Checks the names of an environment's arguments; their types are the environment's own affair.
+
+    Raises:
+        UnknownName: If there is no such environment.
+        InvalidHyperparameter: If one does not exist, with the nearest and all there are.
+    """
+    parameters = inspect.signature(entry_class(env_id)).parameters.values()
+    if any(p.kind is p.VAR_KEYWORD for p in parameters):
+        return
+    schema = Schema(entry_class(env_id), owner=env_id, skip=["self"])
+    for name in env_kwargs:
+        schema.check_name(name)
+
+
+def entry_class(env_id: str) -> Any:
+    """Imports the class, or function, that makes an environment.
+
+    Raises:
+        UnknownName: If there is no such environment.
+    """
     entry = find_spec(env_id).entry_point
     return load_env_creator(entry) if isinstance(entry, str) else entry
 
 
-def _many(data: dict[str, Any], name: str) -> list[Any]:
-    value = data.pop(name, None)
-    return value if isinstance(value, list) else [] if value is None else [value]
+def _specs(kind: str, parts: Sequence[Part], there: Any) -> list[tuple[Any, Sequence[Flag]]]:
+    """Pairs descriptions with flags; a first part without a name changes the last description that is there."""
+    specs: list[tuple[Any, Sequence[Flag]]] = [(s, ()) for s in (there if isinstance(there, list) else [there]) if s]
+    if not parts or (first := parts[0]).name is None:
+        named = parts[1:]
+        if parts and not specs:
+            path = ".".join(parts[0].flags[0].path)
+            raise InvalidHyperparameter(f"--{kind}.{path} has no {kind} before it; name one first: --{kind} NAME.")
+        if parts:
+            specs[-1] = (specs[-1][0], parts[0].flags)
+    elif first.name.startswith("["):
+        return _specs(kind, [Part(None, first.flags)] if first.flags else [], load_yaml(first.name))
+    else:
+        specs, named = [], parts
+    return [*specs, *((part.name, part.flags) for part in named)]
 
 
-def _pairs(parts: Sequence[Part], specs: Sequence[Any]) -> list[tuple[Part, Any]]:
-    """Pairs what flags name with what is there: a part without a name changes the last one that is there."""
-    if parts and parts[0].name is not None:
-        listed = load_yaml(parts[0].name) if parts[0].name.startswith("[") else None
-        if not isinstance(listed, list):
-            return [(part, part.name) for part in parts]
-        parts, specs = [Part(None, parts[0].flags), *parts[1:]], listed
-    if not parts:
-        return [(Part(None), spec) for spec in specs]
-    if not specs and parts[0].flags:
-        raise InvalidHyperparameter(f"--….{'.'.join(parts[0].flags[0].path)} is about nothing: name the class first.")
-    last = [(parts[0], specs[-1])] if specs else []
-    return [*((Part(None), spec) for spec in specs[:-1]), *last, *((part, part.name) for part in parts[1:])]
-
-
-def _object(base: type[Any], part: Part, spec: Any) -> Any:
-    return instantiate(spec, base, part.flags)
-
-
-def _wrapper(part: Part, spec: Any) -> dict[str, Any]:
-    spec = parse_spec(spec)
-    ((found, arguments),) = resolve_wrappers([spec])
-    schema = Schema(found, skip=[env_parameter(found)])
-    checked = schema.check(arguments, part.flags)
+def _wrapper(spec: Any, flags: Sequence[Flag]) -> dict[str, Any]:
+    ((found, arguments),) = resolve_wrappers([parse_spec(spec)])
+    checked = wrapper_schema(found).check(arguments, flags)
     return {"class_path": f"{found.__module__}.{found.__qualname__}", "init_args": checked}
 
 
-def env_parameter(wrapper: Callable[..., Any]) -> str:
-    """Returns the name of a wrapper's first parameter, the environment."""
-    import inspect
-
-    return next(iter(inspect.signature(wrapper).parameters), "env")
+def wrapper_schema(wrapper: Callable[..., Any]) -> Schema:
+    """Returns what a wrapper takes besides its first argument, the environment."""
+    return Schema(wrapper, skip=[next(iter(inspect.signature(wrapper).parameters), "env")])

@@ -24,6 +24,7 @@ from teachrl.teacher import (
 
 if TYPE_CHECKING:
     from teachrl.student import Student
+    from teachrl.vector import LessonVectorEnv
 
 
 class Roster:
@@ -113,6 +114,18 @@ class Roster:
         """`"rollout"` if a teacher that sets lessons wants them asked for when rollouts begin."""
         setters = self.by_channel["tasks"] + self.by_channel["starts"]
         return "rollout" if any(t.cadence == "rollout" for t in setters) else "episode"
+
+    def check_environment(self, envs: LessonVectorEnv) -> None:
+        """Refuses a task teacher where there are no tasks.
+
+        Raises:
+            InvalidTeacher: Naming the teacher and what gives an environment a task space.
+        """
+        if self.sets_tasks is not None and self.sets_tasks.needs_task_space and envs.task_space is None:
+            raise InvalidTeacher(
+                f"{type(self.sets_tasks).__name__} sets tasks, but {envs.env_id} has no task space. Give it one with "
+                "Parametrised(env, {'unwrapped.attribute': [low, high]}), or leave the teacher out."
+            )
 
     def check_student(self, student: Student, able: Sequence[str] = ()) -> None:
         """Refuses a student that cannot use a channel in use.

@@ -40,7 +40,7 @@ def load_yaml(text: str) -> Any:
     Raises:
         yaml.YAMLError: If it is not YAML.
     """
-    return yaml.load(text, _Loader)  # noqa: S506 - a subclass of the safe loader
+    return yaml.load(text, _Loader)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +76,18 @@ class Schema:
         skip: Arguments that are not offered.
         owner: What messages call it; its name by default.
         prefix: What stands before a name in messages, e.g. `"--"`.
+        more: Further names that are read elsewhere, for the nearest names only.
     """
 
     def __init__(
-        self, target: Callable[..., Any], skip: Iterable[str] = (), owner: str = "", prefix: str = ""
+        self,
+        target: Callable[..., Any],
+        skip: Iterable[str] = (),
+        owner: str = "",
+        prefix: str = "",
+        more: Iterable[str] = (),
     ) -> None:
-        self.target, self.skip, self.prefix = target, frozenset(skip), prefix
+        self.target, self.skip, self.prefix, self.more = target, frozenset(skip), prefix, tuple(more)
         self.owner = owner or target.__name__
         names = _add(_parser(), target, self.skip)
         written = _signature(target)
@@ -118,7 +124,7 @@ class Schema:
         """Raises InvalidHyperparameter, with the nearest names and all there are, if no parameter has this name."""
         if name in self.parameters:
             return
-        near = nearest(name, self.parameters)
+        near = nearest(name, [*self.parameters, *self.more])
         guess = f" Did you mean {' or '.join(self.prefix + n for n in near)}?" if near else ""
         raise InvalidHyperparameter(f"{self.owner} has no parameter {self.prefix}{name}.{guess}\n{self.describe()}")
 
@@ -143,7 +149,7 @@ class Schema:
             from teachrl.configuration import instantiate
 
             made = instantiate(value, Configurable)
-            # jsonargparse makes objects where a class is expected; where anything is, it should not (nor will from 5.0).
+            # jsonargparse makes objects where the type is a class; where it is Any, that is deprecated.
             return made if re.search(r"\bAny\b", self.parameters[name].type) else to_config(made)
         if isinstance(value, Mapping):
             return {k: self._prepare(name, v) for k, v in value.items()}
@@ -232,13 +238,16 @@ def _add(parser: Any, target: Callable[..., Any], skip: frozenset[str], key: str
 def _signature(target: Callable[..., Any]) -> dict[str, Parameter]:
     """Reads the parameters as they were written, those of base classes too."""
     owners = [c.__init__ for c in reversed(target.__mro__)] if isinstance(target, type) else [target]  # type: ignore[misc]
-    return {p.name: _parameter(p) for owner in owners for p in inspect.signature(owner).parameters.values()}
+    return {p.name: _parameter(p, owner) for owner in owners for p in inspect.signature(owner).parameters.values()}
 
 
-def _parameter(parameter: inspect.Parameter) -> Parameter:
+def _parameter(parameter: inspect.Parameter, owner: Any) -> Parameter:
     empty, annotation = inspect.Parameter.empty, parameter.annotation
+    if isinstance(annotation, str):  # an alias such as `Criterion` says less than what it stands for
+        alias = getattr(owner, "__globals__", {}).get(annotation)
+        annotation = annotation if alias is None or isinstance(alias, type) else alias
     written = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
-    written = "Any" if annotation is empty else written.replace("'", '"')
+    written = "Any" if annotation is empty else written.replace("typing.", "").replace("'", '"')
     default = None if parameter.default is empty else repr(parameter.default)
     return Parameter(parameter.name, written, default)
 

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from teachrl import seeds
+from teachrl.errors import InvalidStudent
 from teachrl.lessons import Episode, Lesson
 from teachrl.teacher import Setup, Teacher
 from teachrl.vector import LessonVectorEnv
 
 if TYPE_CHECKING:
     from teachrl.classroom import Classroom
+    from teachrl.student import Student
 
 
 def make_setup(classroom: Classroom, teacher: Teacher, seed: np.random.SeedSequence) -> Setup:
@@ -27,7 +29,7 @@ def make_setup(classroom: Classroom, teacher: Teacher, seed: np.random.SeedSeque
     def make_classroom(
         student: int, envs: LessonVectorEnv | None = None, num_envs: int | None = None
     ) -> Classroom:  # fmt: skip
-        return classroom.another(teacher, student, envs, num_envs)
+        return _another(classroom, teacher, student, envs, num_envs)
 
     return Setup(
         observation_space=envs.single_observation_space,
@@ -39,8 +41,8 @@ def make_setup(classroom: Classroom, teacher: Teacher, seed: np.random.SeedSeque
         return_range=envs.return_range,
         env_id=envs.env_id,
         max_episode_steps=envs.max_episode_steps,
-        get_policy=lambda: classroom.present_student().policy,
-        get_values=lambda observations: classroom.present_student().values(observations),
+        get_policy=lambda: _present_student(classroom).policy,
+        get_values=lambda observations: _present_student(classroom).values(observations),
         rollouts=rollouts,
         make_classroom=make_classroom,
     )
@@ -49,7 +51,7 @@ def make_setup(classroom: Classroom, teacher: Teacher, seed: np.random.SeedSeque
 def _rollouts(classroom: Classroom, lessons: Sequence[Lesson], deterministic: bool, seed: int) -> list[Episode]:
     from teachrl.playing import play
 
-    student = classroom.present_student()
+    student = _present_student(classroom)
     envs = classroom.envs.make_another(num_envs=max(1, min(classroom.num_envs, len(lessons))))
     try:
         return play(
@@ -58,3 +60,25 @@ def _rollouts(classroom: Classroom, lessons: Sequence[Lesson], deterministic: bo
         )  # fmt: skip
     finally:
         envs.close()
+
+
+def _present_student(classroom: Classroom) -> Student:
+    if classroom.student is None:
+        raise InvalidStudent("A teacher asked for the student before one was attached: call classroom.attach(...).")
+    return classroom.student
+
+
+def _another(
+    classroom: Classroom, teacher: Teacher, student: int, envs: LessonVectorEnv | None, num_envs: int | None
+) -> Classroom:
+    """Makes the classroom of another student of the same run, see `Setup.make_classroom`."""
+    return type(classroom)(
+        envs or classroom.envs.make_another(num_envs=num_envs or classroom.num_envs),
+        [teacher],
+        disable=[*classroom.disable, *(["tasks"] if envs is not None else [])],
+        view=classroom.view if envs is None else "student",
+        seed=classroom.root,
+        student=student,
+        counters=classroom.counters,
+        begin=False,
+    )

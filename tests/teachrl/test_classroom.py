@@ -221,7 +221,7 @@ def test_views_reach_teachers_whole_and_the_student_one_at_a_time() -> None:
         Classroom(line(4, views=True), view="techer")
     with pytest.raises(UnknownName, match="one view"):
         Classroom(line(4), view="teacher")
-    with pytest.raises(UnknownName, match="keep"):
+    with pytest.raises(UnknownName, match="view 'critic'"):
         Classroom(line(4, views=True), keep=["critic"])
 
 

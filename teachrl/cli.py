@@ -1,0 +1,147 @@
+"""The command line. Each verb is one function, which Python code calls with the same arguments."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+USAGE = """\
+usage: teachrl VERB [--name value ...]
+
+Teachers for reinforcement learning: what to train on next, where to begin, what pays, what is seen.
+
+  teachrl train                                                 the quickstart: ALP-GMM teaches PPO to walk
+  teachrl train --env TeachRL/PointMass-v0 --teacher ALPGMM     a curriculum at work in two minutes
+  teachrl evaluate runs/a                                       score a run on its environment's test suite
+  teachrl list teachers                                         what there is to choose from
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """A word of the command line.
+
+    Attributes:
+        function: Where its function is, `module:name`; imported when the word is used.
+        line: What it does, in one line.
+        examples: Commands to learn from.
+    """
+
+    function: str
+    line: str
+    examples: str = ""
+
+    def load(self) -> Callable[..., Any]:
+        """Imports the function."""
+        module, _, name = self.function.partition(":")
+        return getattr(importlib.import_module(module), name)  # type: ignore[no-any-return]
+
+
+VERBS = {
+    "train": Verb(
+        "teachrl.runs.train:train",
+        "train a student with teachers; without arguments, the quickstart",
+        """\
+  teachrl train
+  teachrl train --env TeachRL/PointMass-v0 --teacher ALPGMM
+  teachrl train --env TeachRL/StumpTracks-v0 --env_kwargs.legs short --teacher ALPGMM --teacher.fit_rate 150 \\
+                --student SB3 --student.algorithm SAC --student.hyperparameters.learning_rate 1e-3 \\
+                --steps 5e4 --seed 3 --out runs/a
+  teachrl train --env CartPole-v1 --wrapper Parametrised --wrapper.attributes.unwrapped.length [0.2,2] --teacher ALPGMM
+  teachrl train --teacher mypackage.MyTeacher --teacher.k 5     a class of your own
+  teachrl train --config runs/a/config.yaml --seed 4            the same again, with another seed
+  teachrl train --resume runs/a                                 go on where it stopped
+  teachrl train --teacher ALPGMM --help                         the parameters of a teacher
+
+  A dotted flag belongs to the teacher, wrapper or student before it; several teachers teach one student together.
+  What is not given keeps the quickstart's value or the environment's own recommendation.
+""",
+    ),
+    "evaluate": Verb(
+        "teachrl.runs.evaluate:evaluate",
+        "score the student of a run on a suite of tasks",
+        """\
+  teachrl evaluate runs/a
+  teachrl evaluate runs/a --suite validation --episodes 3
+  teachrl evaluate runs/a --video 3                             also film three of the tasks
+""",
+    ),
+    "list": Verb(
+        "teachrl.listing:listing",
+        "list teachers, students or envs, or explain one of them",
+        """\
+  teachrl list teachers
+  teachrl list students
+  teachrl list envs
+  teachrl list ALPGMM                                           its parameters, explained
+""",
+    ),
+}
+"""The verbs by name. A new one takes one entry: its function's signature and docstring say the rest."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command line.
+
+    Args:
+        arguments: The words after `teachrl`, those of this process by default.
+
+    Returns:
+        The exit code: 0, 1 if the work failed, 2 if the command line was wrong, 130 if it was interrupted.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(top_help())
+        return 0
+    if words[0] == "--version":
+        from importlib.metadata import version
+
+        print(f"teachrl {version('teachrl')}")
+        return 0
+    return run(words[0], words[1:])
+
+
+def top_help() -> str:
+    """Returns the text of `teachrl --help`."""
+    verbs = "\n".join(f"  {name:<10}{verb.line}" for name, verb in VERBS.items())
+    return f"{USAGE}\nverbs:\n{verbs}\n\nteachrl VERB --help explains a verb and all its parameters."
+
+
+def run(name: str, words: Sequence[str]) -> int:
+    """Runs one verb; user errors become one message on stderr. Returns the exit code."""
+    from teachrl.errors import TeachrlError, UnknownName
+    from teachrl.verbs import help_text, read
+
+    if os.getcwd() not in sys.path:  # classes of one's own are found as with `python -m`
+        sys.path.insert(0, os.getcwd())
+    code = 2
+    try:
+        if name not in VERBS:
+            raise UnknownName("verb", name, VERBS)
+        function = VERBS[name].load()
+        if (text := help_text(name, VERBS[name].examples, function, words)) is not None:
+            print(text)
+            return 0
+        given = read(name, function, words)
+        code = 1
+        show(function(**given))
+    except TeachrlError as error:
+        print(f"teachrl: {error}", file=sys.stderr)
+        return code
+    except KeyboardInterrupt:
+        print(f"teachrl: {name} was interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # `teachrl list envs | head`
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - stays open until Python has flushed it at exit
+        return 0
+    return 0
+
+
+def show(result: Any) -> None:
+    """Prints what a verb's function returned, if it is text."""
+    if isinstance(result, str):
+        print(result)

@@ -1,0 +1,114 @@
+"""The arguments of a verb's function, out of the command line, and their explanation."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import gymnasium
+
+from teachrl._vector.resolve import resolve_wrappers
+from teachrl.configuration import resolve_class
+from teachrl.flags import PLURALS, read_flags, sort_flags
+from teachrl.quickstart import PARTS, entry_class, train_arguments, wrapper_schema
+from teachrl.schemas import Schema
+from teachrl.student import Student
+from teachrl.teacher import Teacher
+
+BASES: dict[str, type] = {"teacher": Teacher, "student": Student, "wrapper": gymnasium.Wrapper}
+PARTS_HELP = """\
+Who teaches whom:
+  --teacher NAME        A teacher, `teachrl list teachers` or package.module.Class; several may be given.
+  --teacher.PARAMETER VALUE
+                        A parameter of the teacher before it, explained by --teacher NAME --help.
+  --student NAME        The student, `teachrl list students` or package.module.Class.
+  --student.PARAMETER VALUE
+                        A parameter of the student, explained by --student NAME --help.
+  --wrapper NAME        A wrapper of the environment, package.module.Class or one of ours and Gymnasium's.
+  --wrapper.PARAMETER VALUE
+                        A parameter of the wrapper before it.
+  --config FILE         A run's config.yaml, or one by hand; flags come on top.
+"""
+
+
+def read(verb: str, function: Callable[..., Any], words: Sequence[str]) -> dict[str, Any]:
+    """Turns the words after a verb into the arguments of its function.
+
+    Raises:
+        TeachrlError: If a name or a value is wrong.
+    """
+    if verb == "train":
+        return train_arguments(sort_flags(read_flags(words)), function)
+    schema = Schema(function, owner=verb, prefix="--")
+    return schema.check({}, read_flags(words, positional(function)))
+
+
+def positional(function: Callable[..., Any]) -> list[str]:
+    """Returns the parameters that plain words fill: those without a default, or else the first."""
+    parameters = [p for p in inspect.signature(function).parameters.values() if p.kind is not p.KEYWORD_ONLY]
+    return [p.name for p in parameters if p.default is p.empty] or [p.name for p in parameters[:1]]
+
+
+def help_text(verb: str, examples: str, function: Callable[..., Any], words: Sequence[str]) -> str | None:
+    """Returns the help that the words ask for, None if they ask for none.
+
+    `--help` after classes explains their parameters; `--teacher.help NAME` does so for one.
+    """
+    asked = [word for word in words if word in ("-h", "--help") or word.endswith(".help") or ".help=" in word]
+    if not asked:
+        return None
+    if verb == "train" and (named := _named(words)):
+        return "\n".join(class_help(kind, name) for kind, name in named)
+    about = inspect.getdoc(function) or ""
+    schema = Schema(function, skip=PARTS.values() if verb == "train" else ())
+    usage = " ".join(["usage: teachrl", verb, *(name.upper() for name in positional(function) if verb != "train")])
+    parts = f"\n{PARTS_HELP}" if verb == "train" else ""
+    return f"{usage} [--name value ...]\n\n{about.partition('Args:')[0].strip()}\n\n{examples}{parts}\n{schema.help()}"
+
+
+def class_help(kind: str, name: str) -> str:
+    """Explains a teacher, student, wrapper or environment and its parameters, as flags of `train`.
+
+    Raises:
+        UnknownName: If there is no such class.
+    """
+    found, schema, key = _explained(kind, name)
+    about = (inspect.getdoc(found) or "").partition("Args:")[0].strip()
+    citation = getattr(found, "citation", "")
+    channels = ", ".join(sorted(channels_of(found)))
+    lines = [f"--{kind} {name}", "", about, "", *([f"Paper: {citation}"] if citation else [])]
+    lines += [f"Channels: {channels}"] if channels else []
+    return "\n".join(lines) + "\n\n" + schema.help(key)
+
+
+def _explained(kind: str, name: str) -> tuple[Any, Schema, str]:
+    if kind == "wrapper":
+        ((wrapper, _),) = resolve_wrappers([name])
+        return wrapper, wrapper_schema(wrapper), kind
+    if kind == "env":
+        return entry_class(name), Schema(entry_class(name)), "env_kwargs"
+    found: Any = resolve_class(name, BASES[kind])
+    return found, Schema(found), kind
+
+
+def channels_of(found: Any) -> frozenset[str]:
+    """Returns the channels that a teacher's class uses, or a student's accepts, as far as the class tells."""
+    from teachrl.teacher import CHANNELS
+
+    if isinstance(found, type) and issubclass(found, Teacher):
+        return frozenset(channel for channel, method in CHANNELS.items() if hasattr(found, method))
+    accepts: Any = getattr(found, "accepts", frozenset())
+    return accepts if isinstance(accepts, frozenset) else frozenset()
+
+
+def _named(words: Sequence[str]) -> list[tuple[str, str]]:
+    """Returns the (kind, name) pairs of the classes that the words name."""
+    named = []
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        flag, _, value = word.removeprefix("--").partition("=")
+        kind = PLURALS.get(flag.removesuffix(".help"), flag.removesuffix(".help"))
+        name = value or following
+        if word.startswith("--") and kind in BASES and name and not name.startswith("-"):
+            named.append((kind, name))
+    return named
