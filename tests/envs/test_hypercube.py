@@ -1,16 +1,16 @@
 import gymnasium as gym
 import numpy as np
 import pytest
-import teachrl_envs  # noqa: F401 (registers the ids)
 from gymnasium.utils.env_checker import check_env
 from hypothesis import given
 from hypothesis import strategies as st
-from teachrl_envs.hypercube import Hypercube
-from teachrl_envs.hypercube_vector import HypercubeVector
 
+import teachrl_envs  # noqa: F401 (registers the ids)
 from teachrl.errors import InvalidEnvironment, InvalidTask, UnknownName
 from teachrl.lessons import Lesson
 from teachrl.snapshots import State
+from teachrl_envs.hypercube import Hypercube
+from teachrl_envs.hypercube_vector import HypercubeVector
 
 
 def test_it_shows_the_task_and_pays_the_performance():

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 from gymnasium.utils.env_checker import check_env
-from teachrl_envs import Parametrised
 
 from teachrl.errors import InvalidEnvironment, InvalidTask, UnknownName
+from teachrl_envs import Parametrised
 
 ATTRIBUTES = {"unwrapped.length": [0.25, 1.5], "unwrapped.gravity": [5.0, 15.0]}
 DERIVED = {"unwrapped.polemass_length": "unwrapped.masspole * unwrapped.length"}

@@ -4,15 +4,15 @@ import math
 import gymnasium as gym
 import numpy as np
 import pytest
-import teachrl_envs  # noqa: F401 (registers the ids)
 from gymnasium.utils.env_checker import check_env
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from teachrl_envs.point_mass import PointMass
-from teachrl_envs.point_mass_physics import PointMasses, advance, pay
 
+import teachrl_envs  # noqa: F401 (registers the ids)
 from teachrl.errors import InvalidEnvironment, InvalidTask, UnknownName
 from teachrl.snapshots import State
+from teachrl_envs.point_mass import PointMass
+from teachrl_envs.point_mass_physics import PointMasses, advance, pay
 
 
 def actions_of(seed, steps=100):

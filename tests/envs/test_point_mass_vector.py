@@ -1,16 +1,16 @@
 import gymnasium as gym
 import numpy as np
 import pytest
-import teachrl_envs  # noqa: F401 (registers the ids)
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from teachrl_envs.point_mass import PointMass
-from teachrl_envs.point_mass_vector import PointMassVector
 
+import teachrl_envs  # noqa: F401 (registers the ids)
 from teachrl.errors import InvalidEnvironment, InvalidTask
 from teachrl.lessons import Lesson
 from teachrl.snapshots import replay_state
 from teachrl.tasks import sample_tasks
+from teachrl_envs.point_mass import PointMass
+from teachrl_envs.point_mass_vector import PointMassVector
 
 
 def lessons_of(space, n, seed):

@@ -3,6 +3,7 @@ import sys
 
 import gymnasium as gym
 import pytest
+
 import teachrl_envs
 
 

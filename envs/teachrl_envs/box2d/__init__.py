@@ -1,0 +1,1 @@
+"""Environments on Box2D; nothing is imported until one is made."""
