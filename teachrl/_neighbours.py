@@ -2,137 +2,135 @@
 
 The newest points are compared one by one; older ones sit in a few k-d trees, each more than `_RATIO` times the size of
 the next, which are merged as they fill (the logarithmic method: Bentley and Saxe, 1980,
-https://doi.org/10.1016/0196-6774(80)90015-2). Every tree is asked only for points nearer than the best so far.
+https://doi.org/10.1016/0196-6774(80)90015-2). Questions are answered in batches: a single one would spend most of its
+time in the call.
 """
 
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-_TAIL = 2048  # a pass over so many points costs about as much as one query of a k-d tree
+_TAIL = 256  # so many points are compared in about the time that a batched query of a k-d tree takes
+_BATCH = 128
 _RATIO = 4  # large ratios mean few trees to ask and more merging
 _SLACK = 1 + 1e-9  # a tree rounds distances its own way: candidates this close are compared again
 _TINY = 1e-150  # the smallest bound whose square is above zero: scipy's bounds are strict, and a distance may be 0
 
-Points = NDArray[np.float64]
+Floats64 = NDArray[np.float64]
+Indices = NDArray[np.int64]
 
 
 class NearestNeighbours:
-    """A growing set of points with a value each, and the exact Euclidean nearest neighbour among them.
+    """A growing sequence of points with a value each, and the exact Euclidean nearest neighbours among them.
 
     The squared distance is summed in float64, coordinate by coordinate; of points at the same distance the oldest is
     the nearest, as `numpy.argmin` over all of them has it.
 
     Args:
         dims: Number of coordinates.
-        limit: Forget all but the newest `limit` points. They are forgotten in blocks: up to a quarter of `limit`,
-            and never more than 2048, stay longer. None forgets nothing.
+        limit: Forget all but the newest `limit` points. They are forgotten in blocks, so that up to a quarter more are
+            still known at times. None forgets nothing.
     """
 
     def __init__(self, dims: int, limit: int | None = None) -> None:
         self.dims = dims
         self.limit = limit
-        self._block = _TAIL if limit is None else max(1, min(_TAIL, limit // 4))
-        self._points: Points = np.empty((64, dims))
-        self._values: Points = np.empty(64)
-        self._clear()
+        self._forget_every = sys.maxsize if limit is None else max(1, limit // 4)
+        self._begin(np.empty((0, dims)), np.empty(0))
 
-    def _clear(self) -> None:
-        self._size = 0
+    def _begin(self, points: Floats64, values: Floats64) -> None:
+        self._size = len(values)
+        self._points, self._values = _room(points, 64), _room(values, 64)
         self._trees: list[_Tree] = []
-        self._tail: Points = np.empty((self.dims, self._block))
-        self._tail_ids = np.empty(self._block, dtype=np.int64)
-        self._tail_size = 0
-        self._work: Points = np.empty((2, self._block))
-        self._answered: tuple[bytes, int] = (b"", -1)
+        self._tail: Indices = np.empty(0, dtype=np.int64)
 
     def __len__(self) -> int:
         return self._size
 
     @property
-    def points(self) -> Points:
+    def points(self) -> Floats64:
         """All points ever added, (n, dims), oldest first."""
         return self._points[: self._size]
 
     @property
-    def values(self) -> Points:
+    def values(self) -> Floats64:
         """Their values, (n,)."""
         return self._values[: self._size]
 
-    def add(self, point: Any, value: float) -> None:
-        """Adds a point (dims,) with its value."""
-        if self._size == len(self._points):
-            self._points = np.concatenate([self._points, np.empty_like(self._points)])
-            self._values = np.concatenate([self._values, np.empty_like(self._values)])
-        index = self._size
-        self._points[index], self._values[index] = point, value
-        self._size += 1
-        if not self._is_known_duplicate(index):
-            self._append(index)
+    def extend(self, points: Any, values: Any) -> Indices:
+        """Adds points (m, dims) with values (m,), one after the other.
 
-    def _is_known_duplicate(self, index: int) -> bool:
-        """Tells whether the last answer was an older point at the same place: it will be the nearer one for ever."""
-        if self.limit is not None:
-            return False  # the older one will be forgotten first
-        asked, answer = self._answered
-        return asked == self._points[index].tobytes() and bool((self._points[answer] == self._points[index]).all())
+        Returns:
+            (m,) the index of the nearest of all points added before, for each; -1 for the very first point.
+        """
+        points = np.asarray(points, dtype=np.float64).reshape(-1, self.dims)
+        first, self._size = self._size, self._size + len(points)
+        if self._size > len(self._points):
+            self._points, self._values = _room(self._points, self._size), _room(self._values, self._size)
+        self._points[first : self._size], self._values[first : self._size] = points, values
+        answers = []
+        while first < self._size:
+            last = min(first + self._batch(first), self._size)
+            answers.append(self._settle(first, last))
+            first = last
+        return np.concatenate(answers) if answers else np.empty(0, dtype=np.int64)
 
-    def _append(self, index: int) -> None:
-        self._tail[:, self._tail_size] = self._points[index]
-        self._tail_ids[self._tail_size] = index
-        self._tail_size += 1
-        if self._tail_size == self._block:
-            self._flush()
+    def _batch(self, first: int) -> int:
+        return min(_BATCH, _TAIL - len(self._tail), self._forget_every - first % self._forget_every)
 
-    def _flush(self) -> None:
+    def _settle(self, first: int, last: int) -> Indices:
+        """Answers for new points, and makes them known to later questions."""
+        new = np.arange(first, last)
+        queries = self._points[new]
+        squared, nearest = self._search(queries, np.concatenate([self._tail, new]), len(new))
+        if self.limit is None:  # a point where an older one is will never be the nearest
+            new = new[(squared > 0) | (self._points[nearest] != queries).any(axis=1)]
+        self._tail = np.concatenate([self._tail, new])
+        if len(self._tail) >= _TAIL:
+            self._plant()
+        if self.limit is not None and last > self.limit and last % self._forget_every == 0:
+            self._trees, self._tail = [_Tree(self._points, np.arange(last - self.limit, last))], self._tail[:0]
+        return nearest
+
+    def _plant(self) -> None:
         """Moves the tail into a tree, together with the trees that are not much larger."""
-        ids = self._tail_ids.copy()
-        self._tail_size = 0
-        if self.limit is not None and self._size > self.limit:
-            self._trees.clear()
-            ids = np.arange(self._size - self.limit, self._size)
+        ids, self._tail = self._tail, self._tail[:0]
         while self._trees and len(self._trees[-1].ids) <= _RATIO * len(ids):
             ids = np.concatenate([self._trees.pop().ids, ids])
         self._trees.append(_Tree(self._points, ids))
 
-    def nearest(self, point: Any) -> tuple[int, float]:
-        """Finds the point nearest to `point` (dims,).
+    def nearest(self, points: Any) -> tuple[Indices, Floats64]:
+        """Finds the nearest neighbours of points (m, dims).
 
         Returns:
-            Its index, in order of addition, and its distance.
-
-        Raises:
-            IndexError: If there are no points yet.
+            (m,) their indices in order of addition, -1 if there are no points yet, and (m,) their distances.
         """
-        if self._size == 0:
-            raise IndexError("There is no nearest neighbour among no points: add one first.")
-        query = np.asarray(point, dtype=np.float64)
-        coordinates = query.tolist()
-        best = self._nearest_in_tail(coordinates)
-        for tree in self._trees:
-            best = min(best, tree.nearest(query, coordinates, best[0]))
-        self._answered = query.tobytes(), best[1]
-        return best[1], math.sqrt(best[0])
+        queries = np.asarray(points, dtype=np.float64).reshape(-1, self.dims)
+        squared, nearest = self._search(queries, self._tail, 0)
+        return nearest, np.sqrt(squared)
 
-    def _nearest_in_tail(self, query: list[float]) -> tuple[float, int]:
-        """Returns the squared distance and the index; infinity and -1 where the tail is empty."""
-        if not self._tail_size:
-            return math.inf, -1
-        total, term = self._work[:, : self._tail_size]
-        tail = self._tail[:, : self._tail_size]
-        np.subtract(tail[0], query[0], out=total)
-        np.multiply(total, total, out=total)
-        for row, coordinate in zip(tail[1:], query[1:], strict=True):
-            np.subtract(row, coordinate, out=term)
-            np.multiply(term, term, out=term)
-            np.add(total, term, out=total)
-        i = int(total.argmin())
-        return float(total[i]), int(self._tail_ids[i])
+    def _search(self, queries: Floats64, tail: Indices, new: int) -> tuple[Floats64, Indices]:
+        """Returns squared distances and indices; the last `new` of `tail` are the queries, which see only older ones.
+
+        A tree is asked only for what can be nearer than the furthest answer so far.
+        """
+        squared, nearest = np.full(len(queries), np.inf), np.full(len(queries), -1, dtype=np.int64)
+        for tree in self._trees:
+            _take_nearer(squared, nearest, *tree.nearest(queries, float(squared.max(initial=0.0))))
+        if len(tail):
+            distances = _squared_distances(queries, self._points[tail])
+            if new:
+                distances[:, len(tail) - new :][np.triu_indices(new)] = np.inf
+            best = distances.argmin(axis=1)
+            closest = distances[np.arange(len(queries)), best]
+            _take_nearer(squared, nearest, closest, np.where(np.isinf(closest), -1, tail[best]))
+        return squared, nearest
 
     def state_dict(self) -> dict[str, Any]:
         """Returns all points and values; what is built on them is rebuilt."""
@@ -140,22 +138,14 @@ class NearestNeighbours:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continues from a `state_dict`, with the same answers."""
-        self._clear()
-        self._points = np.array(state["points"], dtype=np.float64).reshape(-1, self.dims)
-        self._values = np.array(state["values"], dtype=np.float64)
-        self._size = len(self._values)
+        self._begin(np.asarray(state["points"], dtype=np.float64), np.asarray(state["values"], dtype=np.float64))
         if self.limit is None:
-            kept = np.sort(np.unique(self._points, axis=0, return_index=True)[1])
+            known = np.sort(np.unique(self.points, axis=0, return_index=True)[1])
         else:
-            flushed = self._size - self._size % self._block
-            kept = np.arange(max(0, flushed - self.limit), self._size)
-        tail = len(kept) % self._block if self.limit is None else self._size % self._block
-        if len(kept) > tail:
-            self._trees.append(_Tree(self._points, kept[: len(kept) - tail]))
-        for index in kept[len(kept) - tail :]:
-            self._append(int(index))
-        if not self._size:
-            self._points, self._values = np.empty((64, self.dims)), np.empty(64)
+            forgotten = self._size - self._size % self._forget_every - self.limit
+            known = np.arange(max(0, forgotten), self._size)
+        if len(known):
+            self._trees.append(_Tree(self._points, known))
 
 
 class _Tree:
@@ -166,31 +156,62 @@ class _Tree:
         ids: Indices of those in the tree, increasing.
     """
 
-    def __init__(self, points: Points, ids: NDArray[np.int64]) -> None:
+    def __init__(self, points: Floats64, ids: Indices) -> None:
         from scipy.spatial import cKDTree
 
         self.ids = ids
         # sliding midpoints build twice as fast as medians and answer as fast
         self._tree = cKDTree(points[ids], compact_nodes=False, balanced_tree=False)
 
-    def nearest(self, query: Points, coordinates: list[float], bound: float) -> tuple[float, int]:
-        """Returns the squared distance and the index of the nearest point not much further than `bound`, squared.
+    def nearest(self, queries: Floats64, bound: float) -> tuple[Floats64, Indices]:
+        """Returns squared distances and indices of the nearest points, infinity and -1 beyond `bound`, squared."""
+        reach = max(math.sqrt(bound) * _SLACK, _TINY)
+        distances, places = self._tree.query(queries, k=2, distance_upper_bound=reach)
+        squared, nearest = np.full(len(queries), np.inf), np.full(len(queries), -1, dtype=np.int64)
+        found = np.flatnonzero(np.isfinite(distances[:, 0]))
+        squared[found] = _squared(self._tree.data[places[found, 0]], queries[found])
+        nearest[found] = self.ids[places[found, 0]]
+        for row in found[distances[found, 1] <= distances[found, 0] * _SLACK]:
+            reach = max(float(distances[row, 0]) * _SLACK, _TINY)
+            squared[row], nearest[row] = self._closest(queries[row], self._tree.query_ball_point(queries[row], reach))
+        return squared, nearest
 
-        Infinity and -1 if there is none.
-        """
-        distances, places = self._tree.query(query, k=2, distance_upper_bound=max(math.sqrt(bound) * _SLACK, _TINY))
-        first, second = distances.tolist()
-        if math.isinf(first):
-            return math.inf, -1
-        if second > first * _SLACK:
-            return self._closest(coordinates, places[:1])
-        return self._closest(coordinates, self._tree.query_ball_point(query, max(first * _SLACK, _TINY)))
+    def _closest(self, query: Floats64, places: Iterable[int]) -> tuple[float, int]:
+        candidates = np.sort(np.fromiter(places, dtype=np.int64))
+        squared = _squared(self._tree.data[candidates], query[None])
+        best = int(squared.argmin())
+        return float(squared[best]), int(self.ids[candidates[best]])
 
-    def _closest(self, query: list[float], places: Iterable[int]) -> tuple[float, int]:
-        best = math.inf, -1
-        for place in places:
-            squared = 0.0
-            for a, b in zip(self._tree.data[place].tolist(), query, strict=True):
-                squared += (a - b) * (a - b)
-            best = min(best, (squared, int(self.ids[place])))
-        return best
+
+def _squared(points: Floats64, queries: Floats64) -> Floats64:
+    """Returns the squared distances (m,) of points and queries (m, dims), row by row."""
+    difference = points - queries
+    total: Floats64 = np.square(difference[:, 0])
+    for column in range(1, difference.shape[1]):
+        total += np.square(difference[:, column])
+    return total
+
+
+def _squared_distances(queries: Floats64, points: Floats64) -> Floats64:
+    """Returns the squared distances (m, n) of queries (m, dims) from points (n, dims)."""
+    total: Floats64 = np.square(np.subtract.outer(queries[:, 0], points[:, 0]))
+    for column in range(1, points.shape[1]):
+        term = np.subtract.outer(queries[:, column], points[:, column])
+        total += np.square(term, out=term)
+    return total
+
+
+def _take_nearer(squared: Floats64, nearest: Indices, other: Floats64, candidates: Indices) -> None:
+    """Replaces answers in place where a candidate is nearer, or older at the same distance."""
+    nearer = (other < squared) | ((other == squared) & (candidates < nearest))
+    squared[nearer], nearest[nearer] = other[nearer], candidates[nearer]
+
+
+def _room(array: Floats64, least: int) -> Floats64:
+    """Returns the array with at least `least` rows, twice as many as before if it must grow."""
+    rows = max(len(array), 1)
+    while rows < least:
+        rows *= 2
+    larger = np.empty((rows, *array.shape[1:]))
+    larger[: len(array)] = array
+    return larger

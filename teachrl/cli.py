@@ -130,18 +130,23 @@ def run(name: str, words: Sequence[str]) -> int:
         code = 1
         show(function(**given))
     except TeachrlError as error:
-        print(f"teachrl: {error}", file=sys.stderr)
-        return code
-    except KeyboardInterrupt:
-        print(f"teachrl: {name} was interrupted", file=sys.stderr)
-        return 130
+        return complain(str(error), error, code)
+    except KeyboardInterrupt as error:
+        return complain(f"{name} was interrupted. {error}".rstrip(), error, 130)
     except BrokenPipeError:  # `teachrl list envs | head`
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - stays open until Python has flushed it at exit
-        return 0
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more to say at exit
     return 0
 
 
+def complain(message: str, error: BaseException, code: int) -> int:
+    """Prints what went wrong, and what was noted on how to go on, to stderr; returns the exit code."""
+    print("\n".join([f"teachrl: {message}", *getattr(error, "__notes__", ())]), file=sys.stderr)
+    return code
+
+
 def show(result: Any) -> None:
-    """Prints what a verb's function returned, if it is text."""
+    """Prints what a verb's function returned: text, or what has a `show` of its own."""
     if isinstance(result, str):
         print(result)
+    elif callable(own := getattr(result, "show", None)):
+        own()

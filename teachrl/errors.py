@@ -9,7 +9,8 @@ TeachrlError
 ├── UnknownName             no such teacher, student, env, suite, view or channel
 ├── NonFiniteData           NaN or infinity where numbers were expected
 ├── EnvironmentFailed       an environment raised, died or hung
-└── InvalidRun              a run directory that cannot be used
+├── InvalidRun              a run directory that cannot be used
+└── ContractBroken          a class that a check of teachrl.testing refuses
 """
 
 from __future__ import annotations
@@ -52,6 +53,10 @@ class EnvironmentFailed(TeachrlError, RuntimeError):
 
 class InvalidRun(TeachrlError, ValueError):
     """A run directory that cannot be created, read or resumed."""
+
+
+class ContractBroken(TeachrlError, AssertionError):
+    """A teacher, student or environment that does not keep its contract, found by `teachrl.testing`."""
 
 
 class UnknownName(TeachrlError, ValueError):

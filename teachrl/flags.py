@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from teachrl.errors import InvalidHyperparameter
 from teachrl.schemas import Flag
 
-PLURALS = {"teachers": "teacher", "teachers+": "teacher", "wrappers": "wrapper", "wrappers+": "wrapper"}
+PLURALS = {"teachers": "teacher", "wrappers": "wrapper"}
 
 
 @dataclass(slots=True)
@@ -51,7 +51,7 @@ class Sorted:
 
 
 def read_flags(arguments: Sequence[str], positional: Sequence[str] = ()) -> list[Flag]:
-    """Reads `--name value`, `--name=value` and positional arguments.
+    """Reads `--name value`, `--name=value`, `--name+=value` and positional arguments.
 
     Args:
         arguments: The command line after the verb.
@@ -73,7 +73,7 @@ def read_flags(arguments: Sequence[str], positional: Sequence[str] = ()) -> list
             if not words or re.match(r"--[a-zA-Z]", words[0]):
                 raise InvalidHyperparameter(f"--{name} needs a value, e.g. --{name} true for a switch.")
             value = words.pop(0)
-        flags.append(Flag(tuple(name.replace("-", "_").split(".")), value))
+        flags.append(Flag(tuple(name.removesuffix("+").replace("-", "_").split(".")), value))
     return flags
 
 

@@ -39,6 +39,7 @@ def listing(what: str = "teachers") -> str:
     for kind, base in (("teacher", Teacher), ("student", Student)):
         if what in public_classes(base):
             return class_help(kind, what)
+    import_plugins(("envs",))
     if what in gymnasium.registry:
         return class_help("env", what)
     known = [*KINDS, *(row[0] for kind in KINDS for row in rows(kind))]

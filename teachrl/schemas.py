@@ -20,7 +20,7 @@ from teachrl.errors import InvalidHyperparameter, nearest
 NESTED = re.compile(r"(typing\.|collections\.abc\.)?(dict|Dict|Mapping|MutableMapping)\b")
 FLAT = re.compile(r"\[\s*str\s*,(?!.*\b(Any|dict|Mapping|object)\b)")
 LISTS = re.compile(r"(typing\.|collections\.abc\.)?(list|List|Sequence|tuple|Tuple|Iterable)\b")
-COUNTING = re.compile(r"[+-]?\d[\d_]*(\.\d*)?[eE]\+?\d+")
+COUNTING = re.compile(r"(?<![\w.])\d[\d_]*(\.\d*)?[eE]\+?\d+(?![\w.])")
 
 
 class _Loader(yaml.SafeLoader):
@@ -63,6 +63,11 @@ class Parameter:
     name: str
     type: str
     default: str | None
+
+    @property
+    def optional(self) -> bool:
+        """Whether None is a value."""
+        return self.default == "None" or re.search(r"\b(None|Any|object|Optional)\b", self.type) is not None
 
     def __str__(self) -> str:
         return f"{self.name}: {self.type}" + ("" if self.default is None else f" = {self.default}")
@@ -118,7 +123,7 @@ class Schema:
         if missing and not partial:
             written = ", ".join(f"{self.prefix}{self.parameters[name]}" for name in missing)
             raise InvalidHyperparameter(f"{self.owner} needs {written}.\n{self.describe()}")
-        return self._parse(given, texts, missing)
+        return self._parse(given, texts)
 
     def check_name(self, name: str) -> None:
         """Raises InvalidHyperparameter, with the nearest names and all there are, if no parameter has this name."""
@@ -140,8 +145,10 @@ class Schema:
 
         parser = ArgumentParser(add_help=False, usage="-")
         _add(parser, self.target, self.skip, key)
-        text = parser.format_help().partition("\n\n")[2] or f"{self.owner} takes no parameters.\n"
-        return re.sub(r"(?m)^(\s+--[\w.]+)\.help \[CLASS_PATH_OR_NAME\].*\n(\s+exit\.\n)?", "", text)
+        text = parser.format_help().partition("\n\n")[2].partition("\n")[2]  # without usage and heading
+        asides = r"(?m)^ +--[\w.]+\.help \[CLASS_PATH_OR_NAME\].*\n( {8,}.*\n)*|^ +--\w+ CONFIG .*\n"
+        text = re.sub(asides, "", text)
+        return f"Parameters:\n{text}" if text.strip() else f"{self.owner} takes no parameters.\n"
 
     def _prepare(self, name: str, value: Any) -> Any:
         """Makes objects of nested descriptions, and whole numbers of 1e6 where a whole number is meant."""
@@ -161,8 +168,8 @@ class Schema:
         written = self.parameters[name].type
         if not re.search(r"\b(int|Count)\b", written) or re.search(r"\bfloat\b", written):
             return value
-        if isinstance(value, str) and COUNTING.fullmatch(value):
-            value = float(value)
+        if isinstance(value, str):
+            return COUNTING.sub(lambda found: _as_count(found[0]), value)
         return int(value) if isinstance(value, float) and value.is_integer() else value
 
     def _take(self, flag: Flag, given: dict[str, Any], texts: dict[str, str]) -> None:
@@ -171,7 +178,8 @@ class Schema:
         if not rest:
             given.pop(name, None)
             if LISTS.match(written) and not flag.value.lstrip().startswith("["):
-                flag = Flag(flag.path, f"[{flag.value}]")
+                before = f"{texts[name][:-1]}, " if name in texts else "["  # one at a time adds up
+                flag = Flag(flag.path, f"{before}{flag.value}]")
             texts[name] = str(self._whole(name, flag.value))
         elif NESTED.match(written):
             if name in texts:
@@ -198,18 +206,22 @@ class Schema:
         except yaml.YAMLError:
             return text
 
-    def _parse(self, given: dict[str, Any], texts: dict[str, str], missing: Iterable[str]) -> dict[str, Any]:
+    def _parse(self, given: dict[str, Any], texts: dict[str, str]) -> dict[str, Any]:
         from jsonargparse import ArgumentError
 
-        parser = _parser()
-        _add(parser, self.target, self.skip | {*missing})
+        values: dict[str, Any] = {}
         try:
-            parser.set_defaults(given)
-            parsed = parser.parse_args([f"--{name}={value}" for name, value in texts.items()])
-            values = parser.instantiate(parsed).as_dict()
+            for some, read in ((given, "parse_object"), (texts, "parse_args")):
+                parser = _parser()
+                _add(parser, self.target, self.skip | (self.parameters.keys() - some.keys()))
+                words = some if some is given else [f"--{name}={value}" for name, value in texts.items()]
+                values |= parser.instantiate(getattr(parser, read)(words)).as_dict()
         except (ArgumentError, TypeError, ValueError) as error:
             raise self._ill_typed(str(error), {**given, **texts}) from error
-        return {name: values[name] for name in self.parameters if name in {*given, *texts}}
+        for name in values:  # jsonargparse lets None pass as "not given"
+            if values[name] is None and not self.parameters[name].optional:
+                raise self._ill_typed(f'Key "{name}"', {**given, **texts})
+        return {name: values[name] for name in self.parameters if name in values}
 
     def _ill_typed(self, message: str, values: Mapping[str, Any]) -> InvalidHyperparameter:
         found = re.search(r'[Kk]ey "(\w+)', message) or re.search(r"--(\w+)", message)
@@ -250,6 +262,10 @@ def _parameter(parameter: inspect.Parameter, owner: Any) -> Parameter:
     written = "Any" if annotation is empty else written.replace("typing.", "").replace("'", '"')
     default = None if parameter.default is empty else repr(parameter.default)
     return Parameter(parameter.name, written, default)
+
+
+def _as_count(text: str) -> str:
+    return str(int(float(text))) if float(text).is_integer() else text
 
 
 def _put(data: Mapping[str, Any], keys: Sequence[str], value: Any) -> dict[str, Any]:

@@ -96,8 +96,8 @@ class Setup:
 class Teacher(Configurable):
     """Base of all teachers: working defaults for everything but the channel methods, which it does not define.
 
-    The constructor of a subclass stores its hyperparameters under their own names and does nothing else. `begin`
-    leaves the setup in `self.setup` and the teacher's only source of randomness in `self.rng`.
+    One instance teaches in one run. The constructor of a subclass stores its hyperparameters under their own names
+    and does nothing else. `begin` leaves the setup in `self.setup`, and the only source of randomness in `self.rng`.
 
     Attributes:
         cadence: `"episode"`: a lesson is asked for before each episode. `"rollout"`: lessons are asked for when a

@@ -99,6 +99,8 @@ def channels_of(found: Any) -> frozenset[str]:
     if isinstance(found, type) and issubclass(found, Teacher):
         return frozenset(channel for channel, method in CHANNELS.items() if hasattr(found, method))
     accepts: Any = getattr(found, "accepts", frozenset())
+    if isinstance(accepts, property) and not Schema(found).required:
+        accepts = found().accepts  # it depends on the arguments: tell what holds for the defaults
     return accepts if isinstance(accepts, frozenset) else frozenset()
 
 

@@ -99,19 +99,21 @@ class InWorkers(Backend):
         counts = [num_envs // workers + (w < num_envs % workers) for w in range(workers)]
         self._lows = [0, *itertools.accumulate(counts)]
         self._owner = [w for w, count in enumerate(counts) for _ in range(count)]
-        self._pool = Pool(_pickled(recipe), counts, recipe.timeout)
+        self._steps = dict.fromkeys(range(workers), STEP)
         try:
-            self._begin(recipe, num_envs, workers)
+            self._pool = Pool(_pickled(recipe), counts, recipe.timeout)
+            descriptions = self._pool.hear_all()
+        except WorkerLost as lost:
+            hint = f" {GUARD}" if lost.index is None else ""
+            raise EnvironmentFailed(f"{recipe.env_id}: a worker could not begin: {lost.why}{hint}") from None
+        try:
+            self._begin(recipe, num_envs, descriptions)
         except BaseException:
             self._pool.end()
             raise
 
-    def _begin(self, recipe: Recipe, num_envs: int, workers: int) -> None:
-        try:
-            descriptions = self._pool.hear_all("its making")
-        except WorkerLost as lost:
-            hint = f" {GUARD}" if lost.index is None else ""
-            raise EnvironmentFailed(f"{recipe.env_id}: a worker could not begin: {lost.why}{hint}") from None
+    def _begin(self, recipe: Recipe, num_envs: int, descriptions: dict[int, Description]) -> None:
+        workers = len(descriptions)
         self.description = descriptions[0]
         for worker, other in descriptions.items():
             first = self.description
@@ -140,7 +142,7 @@ class InWorkers(Backend):
     def step(self) -> Infos:
         """See `Backend`."""
         if not self.actions.objects:
-            return self._merge(self._ask(dict.fromkeys(range(len(self._lows) - 1), STEP), "step"))
+            return self._merge(self._ask(self._steps, "step"))
         messages = {}
         for worker, (low, high) in enumerate(itertools.pairwise(self._lows)):
             messages[worker] = _pickled(("step", {k: self.block.actions[k][low:high] for k in self.actions.objects}))
@@ -176,10 +178,7 @@ class InWorkers(Backend):
 
     def _merge(self, answers: dict[int, Any]) -> Infos:
         merged: list[tuple[int, Info]] = []
-        for worker in sorted(answers):
-            if answers[worker] is None:
-                continue
-            infos, objects = answers[worker]
+        for worker, (infos, objects) in sorted(answers.items()):
             low, high = self._lows[worker], self._lows[worker + 1]
             merged.extend((low + index, info) for index, info in infos)
             for leaf, rows in objects.items():

@@ -71,6 +71,9 @@ class Layout:
             if not isinstance(leaf, _NUMERIC):
                 rows[:] = values
                 continue
+            if type(values) is np.ndarray and values.shape == rows.shape and values.dtype == rows.dtype:
+                rows[...] = values
+                continue
             values = np.asarray(values)
             if values.shape != rows.shape or not np.can_cast(values.dtype, rows.dtype, "same_kind"):
                 raise InvalidEnvironment(
@@ -81,6 +84,8 @@ class Layout:
 
     def batch(self, store: Store) -> Any:
         """Returns a copy of all rows, structured as Gymnasium batches the space."""
+        if self.single:
+            return store[0].copy()
         copies = (tuple(rows) if isinstance(rows, list) else rows.copy() for rows in store)
         return _build(self.space, iter(copies))
 

@@ -38,12 +38,12 @@ def failed(env_id: str, index: int, doing: str, task: Any, seed: int | None, why
 def exit_reason(code: int | None) -> str:
     """Says how a process ended, from its exit code."""
     if code is None:
-        return "its worker closed its pipe"
+        return "its worker closed its pipe."
     if code >= 0:
-        return f"its worker exited with code {code}"
+        return f"its worker exited with code {code}."
     name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
     hint = ", as when memory runs out" if name == "SIGKILL" else ""
-    return f"its worker was ended by {name}{hint}"
+    return f"its worker was ended by {name}{hint}."
 
 
 def last_lines(text: str, most: int = 12) -> str:

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import pickle
 import signal
+import socket
 import time
 import weakref
 from collections.abc import Iterable, Mapping
@@ -15,12 +16,16 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from teachrl import errors
+from teachrl._vector.channel import Channel
 from teachrl._vector.messages import GUARD, exit_reason, first_lines
-from teachrl._vector.waiting import Waiter
 from teachrl._vector.worker import CLOSE, serve
 
 _PATIENCE = 5.0
 """Seconds in which a worker closes its environments before it is ended."""
+_SECONDS_TO_BEGIN = 60.0
+"""Seconds that a worker has to import and make its environments, at the least."""
+_LOOK_EVERY = 5.0
+"""Seconds without an answer after which it is looked whether a worker still lives."""
 
 
 class WorkerLost(Exception):
@@ -50,20 +55,20 @@ class Pool:
         timeout: Seconds that a worker has for an answer.
 
     Raises:
-        InvalidEnvironment: If workers cannot be started from here.
+        InvalidEnvironment: If no workers may be started from here.
+        WorkerLost: If one cannot be started, or does not answer that it could make its environments.
     """
 
     def __init__(self, recipe: bytes, counts: list[int], timeout: float) -> None:
         self._timeout = timeout
         self._processes: list[BaseProcess] = []
-        self._pipes: list[Connection] = []
+        self._channels: list[Channel] = []
         self._crashes: list[Connection] = []
-        ends = (self._processes, self._pipes, self._crashes)
+        ends = (self._processes, self._channels, self._crashes)
         self._finalizer = weakref.finalize(self, _end, *ends, os.getpid())
         try:
             for count in counts:
                 self._start(recipe, count)
-            self._waiter = Waiter(self._pipes, [process.sentinel for process in self._processes])
         except BaseException:
             self._finalizer()
             raise
@@ -76,27 +81,28 @@ class Pool:
             raise errors.InvalidEnvironment("Workers cannot be started from a daemonic process; use workers=0 there.")
         method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
         context: Any = multiprocessing.get_context(method)
-        pipe, far_pipe = context.Pipe()
+        near, far = socket.socketpair()
+        near.settimeout(min(self._timeout, _LOOK_EVERY))
         crashes, far_crashes = context.Pipe(duplex=False)
-        process = context.Process(target=serve, args=(far_pipe, far_crashes, recipe, count), daemon=True)
-        self._pipes.append(pipe)
+        process = context.Process(target=serve, args=(far, far_crashes, recipe, count), daemon=True)
+        self._channels.append(Channel(near))
         self._crashes.append(crashes)
         try:
             process.start()
             self._processes.append(process)
         except (EOFError, OSError, RuntimeError) as error:
-            reason = f"{type(error).__name__}: {error}"
-            raise errors.InvalidEnvironment(f"The workers cannot be started ({reason}). {GUARD}") from error
+            why = f"it cannot be started, {type(error).__name__}: {error}."
+            raise WorkerLost(len(self._processes), None, "its making", why) from error
         finally:
-            far_pipe.close()
+            far.close()
             far_crashes.close()
 
-    def hear_all(self, doing: str) -> dict[int, Any]:
-        """Waits for an answer of every worker, by worker."""
-        return self._gather(range(len(self._pipes)), doing)
+    def hear_all(self) -> dict[int, Any]:
+        """Waits for every worker's first answer, once its environments are made; returns them by worker."""
+        return self._gather(range(len(self._channels)), "its making", max(self._timeout, _SECONDS_TO_BEGIN))
 
     def ask(self, messages: Mapping[int, bytes], doing: str) -> dict[int, Any]:
-        """Sends each worker its message and returns the answers by worker, None for an empty one.
+        """Sends each worker its message and returns the answers that are not empty, by worker.
 
         Raises:
             TeachrlError: That an environment raised.
@@ -106,49 +112,54 @@ class Pool:
             raise errors.InvalidEnvironment("The workers have been ended. Make another vector environment.")
         try:
             for worker, message in messages.items():
-                with contextlib.suppress(OSError):  # a broken pipe is noticed when its answer is awaited
-                    self._pipes[worker].send_bytes(message)
+                with contextlib.suppress(ConnectionError):  # noticed when its answer is awaited
+                    self._channels[worker].send(message)
+        except TimeoutError as error:
+            self.end()
+            raise WorkerLost(worker, None, doing, "it does not read its messages.") from error
         except BaseException:
             self.end()
             raise
-        return self._gather(messages, doing)
+        return self._gather(messages, doing, self._timeout)
 
-    def _gather(self, workers: Iterable[int], doing: str) -> dict[int, Any]:
+    def _gather(self, workers: Iterable[int], doing: str, timeout: float) -> dict[int, Any]:
         try:
-            answers = self._receive(set(workers), doing)
+            answers = self._receive(workers, doing, timeout)
         except BaseException:  # Ctrl-C too: answers that are still to come would be taken for later ones
             self.end()
             raise
-        for worker in sorted(answers):
-            tag, value = answers[worker]
+        for worker, (tag, value) in answers.items():
             if tag == "failed":
                 self.end()
                 raise WorkerLost(worker, *value)
-        for worker in sorted(answers):
-            tag, value = answers[worker]
+        for tag, value in answers.values():
             if tag == "refused":
                 raise _rebuild(*value)
         return {worker: value for worker, (_, value) in answers.items()}
 
-    def _receive(self, pending: set[int], doing: str) -> dict[int, tuple[str, Any]]:
-        answers: dict[int, tuple[str, Any]] = {}
-        deadline = time.monotonic() + self._timeout
-        while pending:
-            ready = self._waiter.wait(deadline - time.monotonic())
-            if not ready:
-                worker = min(pending)
-                why = f"no answer within {self._timeout:g} s, the timeout of make_vec"
-                raise WorkerLost(worker, None, doing, why + self._ask_where(worker))
-            for ended, worker in ready:
+    def _receive(self, workers: Iterable[int], doing: str, timeout: float) -> dict[int, tuple[str, Any]]:
+        """Hears the workers one after the other, which wakes this process least; returns what is not empty."""
+        answers = {}
+        deadline = time.monotonic() + timeout
+        for worker in workers:
+            reply = None
+            while reply is None:
                 try:
-                    if ended or worker not in pending:
-                        raise EOFError
-                    reply = self._pipes[worker].recv_bytes()
+                    reply = self._channels[worker].receive()
+                except TimeoutError:
+                    self._check_alive(worker, doing, deadline)
                 except (EOFError, OSError) as error:
                     raise WorkerLost(worker, None, doing, self._reason_of_death(worker)) from error
-                answers[worker] = pickle.loads(reply) if reply else ("done", None)
-                pending.discard(worker)
+            if reply:
+                answers[worker] = pickle.loads(reply)
         return answers
+
+    def _check_alive(self, worker: int, doing: str, deadline: float) -> None:
+        if not self._processes[worker].is_alive():  # a child of its own keeps the channel open
+            raise WorkerLost(worker, None, doing, self._reason_of_death(worker))
+        if time.monotonic() >= deadline:
+            why = f"no answer in time (make_vec's timeout is {self._timeout:g} s)."
+            raise WorkerLost(worker, None, doing, why + self._ask_where(worker))
 
     def _reason_of_death(self, worker: int) -> str:
         self._processes[worker].join(1.0)
@@ -173,9 +184,9 @@ class Pool:
         """Lets the workers close their environments, and ends them."""
         if not self._finalizer.alive:
             return
-        for pipe in self._pipes:
+        for channel in self._channels:
             with contextlib.suppress(OSError):
-                pipe.send_bytes(CLOSE)
+                channel.send(CLOSE)
         deadline = time.monotonic() + _PATIENCE
         for process in self._processes:
             process.join(max(0.0, deadline - time.monotonic()))
@@ -186,7 +197,7 @@ class Pool:
         self._finalizer()
 
 
-def _end(processes: list[BaseProcess], pipes: list[Connection], crashes: list[Connection], owner: int) -> None:
+def _end(processes: list[BaseProcess], channels: list[Channel], crashes: list[Connection], owner: int) -> None:
     if os.getpid() != owner:  # a fork of the owner has no say
         return
     for process in processes:
@@ -197,7 +208,9 @@ def _end(processes: list[BaseProcess], pipes: list[Connection], crashes: list[Co
             process.kill()
             process.join()
         process.close()
-    for connection in (*pipes, *crashes):
+    for channel in channels:
+        channel.close()
+    for connection in crashes:
         connection.close()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
+from types import ModuleType
 from typing import Any
 
 import gymnasium
@@ -25,18 +26,17 @@ def find_spec(env_id: str) -> EnvSpec:
         InvalidEnvironment: If the module cannot be imported.
     """
     import_plugins(("envs",))
+    module, _, name = env_id.rpartition(":")
     try:
-        return gymnasium.spec(env_id)
-    except ModuleNotFoundError as error:
-        raise InvalidEnvironment(f"The environment {env_id!r} cannot be made: {error}") from error
+        if module:
+            importlib.import_module(module)
+        return gymnasium.spec(name)
+    except ImportError as error:
+        raise InvalidEnvironment(f"{env_id} needs the module {module}, which cannot be imported: {error}") from error
     except gymnasium.error.Error as error:
-        name = env_id.rpartition(":")[2]
         ours = [known for known in registry if known.startswith("TeachRL/")]
-        known = {*nearest(name, list(registry), 5), *ours}
-        hint = (
-            "`teachrl list envs` shows all; one of your own is registered by importing its module: 'my_module:My-v0'."
-        )
-        raise UnknownName("env", env_id, known, hint) from error
+        hint = "`teachrl list envs` shows all; one of your own is registered by its module: 'my_module:My-v0'."
+        raise UnknownName("env", name, {*nearest(name, list(registry), 5), *ours}, hint) from error
 
 
 def resolve_wrappers(wrappers: Sequence[WrapperLike]) -> tuple[Wrapping, ...]:
@@ -85,5 +85,12 @@ def known_wrappers() -> dict[str, type[gymnasium.Wrapper[Any, Any, Any, Any]]]:
         name: value
         for module in modules
         for name in getattr(module, "__all__", dir(module))
-        if isinstance(value := getattr(module, name, None), type) and issubclass(value, gymnasium.Wrapper)
+        if isinstance(value := _export(module, name), type) and issubclass(value, gymnasium.Wrapper)
     }
+
+
+def _export(module: ModuleType, name: str) -> Any:
+    try:
+        return getattr(module, name, None)
+    except ImportError:  # Gymnasium's array conversions, without the libraries that they need
+        return None

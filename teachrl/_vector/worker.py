@@ -1,6 +1,6 @@
 """What runs in a worker process: some environments, one message in and one out for each thing asked.
 
-A step's message is one byte and its answer is empty where no environment has an info; everything else is in the shared
+A step's message is empty, and so is its answer where no environment has an info; everything else is in the shared
 block. Workers ignore Ctrl-C, which is their owner's to handle, and leave when their pipe closes, however that came.
 """
 
@@ -11,6 +11,7 @@ import faulthandler
 import os
 import pickle
 import signal
+import socket
 import traceback
 from multiprocessing.connection import Connection
 from typing import Any
@@ -18,19 +19,20 @@ from typing import Any
 from teachrl import errors
 from teachrl._vector import memory
 from teachrl._vector.block import Block, block_bytes, make_block
+from teachrl._vector.channel import Channel
 from teachrl._vector.host import Host, HostError, Info
 from teachrl._vector.messages import last_lines
 from teachrl._vector.recipe import Recipe
 
-STEP = b"s"
+STEP = b""
 CLOSE = b"c"
 
 
-def serve(connection: Connection, crashes: Connection, recipe: bytes, count: int) -> None:
-    """Makes `count` environments and does as the owner of the pipe says until it closes it.
+def serve(end: socket.socket, crashes: Connection, recipe: bytes, count: int) -> None:
+    """Makes `count` environments and does as their owner says until it closes the socket.
 
     Args:
-        connection: The pipe.
+        end: The worker's end of the socket to its owner.
         crashes: Where the interpreter writes its stack when it crashes, or when it is sent SIGUSR1.
         recipe: How an environment is made, pickled.
         count: How many.
@@ -41,9 +43,10 @@ def serve(connection: Connection, crashes: Connection, recipe: bytes, count: int
         faulthandler.register(signal.SIGUSR1, crashes.fileno())
     worker = Worker(recipe, count)
     with contextlib.suppress(EOFError, OSError):
-        connection.send_bytes(worker.answer(None))
-        while (message := connection.recv_bytes()) != CLOSE:
-            connection.send_bytes(worker.answer(message))
+        channel = Channel(end)
+        channel.send(worker.answer(None))
+        while (message := channel.receive()) != CLOSE:
+            channel.send(worker.answer(message))
     worker.close()
 
 

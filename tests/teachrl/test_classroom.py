@@ -8,10 +8,10 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium import spaces
-from toys import Counted, Doubled, ExactLine, FromTheMiddle, Halfway, Knows, Line, Stopper, Walker, Widened
 
 from teachrl import Classroom, FromPolicy, Lesson, TaskTeacher, Teacher, make_vec
 from teachrl.errors import InvalidEnvironment, InvalidStudent, InvalidTask, InvalidTeacher, NonFiniteData, UnknownName
+from toys import Counted, Doubled, ExactLine, FromTheMiddle, Halfway, Knows, Line, Stopper, Walker, Widened
 
 RIGHT = 0.5
 

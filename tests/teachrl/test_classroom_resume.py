@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from toys import Counted, Doubled, ExactLine, GoRight, Halfway, Line, Walker, Widened
 
 from teachrl import Classroom, Lesson, Rollout, Student, Teacher, make_vec
 from teachrl.playing import play
 from teachrl.student import learn_together
+from toys import Counted, Doubled, ExactLine, GoRight, Halfway, Line, Walker, Widened
 
 
 def classroom(exact: bool = False, seed: int = 3) -> Classroom:

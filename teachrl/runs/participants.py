@@ -1,0 +1,112 @@
+"""Who takes part in a run: environments, teachers and a student, made from its settings and begun."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from teachrl import seeds
+from teachrl.classroom import Classroom
+from teachrl.configuration import public_classes
+from teachrl.errors import InvalidHyperparameter, InvalidStudent
+from teachrl.lessons import Episode
+from teachrl.runs.encoding import encode
+from teachrl.runs.recorder import Recorder
+from teachrl.runs.settings import Settings
+from teachrl.runs.threads import limit_torch
+from teachrl.student import Student
+from teachrl.vector import make_vec
+
+
+class Participants:
+    """Environments, teachers and a student of one run; nothing is stepped and nothing is written yet.
+
+    Args:
+        settings: The run's settings.
+        total_steps: Length of the run that the student begins with.
+        workers: Number of processes, the settings' if None.
+
+    Attributes:
+        recorder: Told of every finished episode.
+        classroom: Where the student learns.
+        student: Who learns.
+
+    Raises:
+        TeachrlError: If they do not fit together.
+    """
+
+    def __init__(self, settings: Settings, total_steps: int, workers: int | None = None) -> None:
+        self.student = _on_device(settings.student, settings.device)
+        self.recorder = Recorder(_forget)
+        envs = make_vec(
+            settings.env,
+            settings.num_envs,
+            settings.workers if workers is None else workers,
+            env_kwargs=settings.env_kwargs,
+            wrappers=settings.wrappers,
+        )
+        try:
+            self.classroom = Classroom(
+                envs, [*settings.teachers, self.recorder], disable=settings.disable, view=settings.view,
+                seed=settings.seed,
+            )  # fmt: skip
+            for participant in (*settings.teachers, self.student):
+                participant.validate(self.recorder.setup)
+            encode(self.classroom.state_dict(), {}, "The teachers' state")
+            self._check_student()
+            self.student.begin(self.classroom, seeds.branch(settings.seed, seeds.STUDENT, 0), total_steps)
+            self.classroom.attach(self.student)
+            limit_torch(settings.threads)
+        except BaseException:
+            envs.close()
+            raise
+
+    def _check_student(self) -> None:
+        """Refuses a student that cannot use what its teachers do; names those that can."""
+        try:
+            self.classroom.attach(self.student)
+        except InvalidStudent:
+            needed = self.classroom.channels
+            able = [n for n, c in public_classes(Student).items() if _accepts(c) >= needed]
+            self.classroom.attach(self.student, able)
+
+    def scalars(self) -> dict[str, float]:
+        """Returns the numbers of students and teachers by tag."""
+        row = {f"train/{k}": v for k, v in {**self.recorder.scalars(), **self.student.scalars()}.items()}
+        for name, teacher in zip(self._names(), self.classroom.teachers, strict=True):
+            if teacher is not self.recorder:
+                row |= {f"teacher/{name}/{k}": float(v) for k, v in teacher.scalars().items()}
+        return row
+
+    def _names(self) -> list[str]:
+        """Returns the teachers' names, numbered where two are of one class."""
+        names = [type(t).__name__ for t in self.classroom.teachers]
+        return [f"{n}-{names[:i].count(n) + 1}" if names.count(n) > 1 else n for i, n in enumerate(names)]
+
+    def close(self) -> None:
+        """Closes the environments."""
+        self.classroom.close()
+
+
+def _forget(total_steps: int, episode: Episode) -> None:
+    """Writes nothing down: the books are not open yet."""
+
+
+def _accepts(student: type[Student]) -> frozenset[str]:
+    """Returns what a class of students accepts, as far as the class tells."""
+    accepts: Any = student.accepts
+    return accepts if isinstance(accepts, frozenset) else frozenset()
+
+
+def _on_device(student: Student, device: str) -> Student:
+    """Puts the student on the run's device, where the run names one.
+
+    Raises:
+        InvalidHyperparameter: If a device is named for a student that has no choice.
+    """
+    if device != "auto" and device != getattr(student, "device", "cpu"):
+        if "device" not in student.init_args:
+            raise InvalidHyperparameter(
+                f"{type(student).__name__} has no choice of device, got device={device!r}; leave it out."
+            )
+        student.device = device  # type: ignore[attr-defined]
+    return student

@@ -1,0 +1,199 @@
+"""A run in progress: who takes part, what is written down, and how it is saved and continued."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from teachrl.errors import InvalidRun
+from teachrl.lessons import Episode
+from teachrl.runs.checkpoint import load_tree, save_checkpoint
+from teachrl.runs.clock import Clock
+from teachrl.runs.console import Console, Progress
+from teachrl.runs.directory import RunDirectory, utc
+from teachrl.runs.evaluation import Evaluation
+from teachrl.runs.examine import Examiner
+from teachrl.runs.facts import versions
+from teachrl.runs.log import Log
+from teachrl.runs.participants import Participants
+from teachrl.runs.pictures import Axes, Taught
+from teachrl.runs.settings import Settings
+from teachrl.runs.tables import EPISODES, EVALUATIONS, Table, episode_row
+
+LOG_ROWS = 200
+LOG_STEPS = 10_000
+
+
+class Session:
+    """A run in progress.
+
+    Args:
+        settings: What the run consists of.
+        people: Its environments, classroom and student, begun.
+        directory: Where it is written.
+        progress: How it shows itself.
+        checkpoint: Where to continue, None for a new run.
+
+    Attributes:
+        clock: When what is due.
+        log: Its numbers.
+        console: What it shows.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        people: Participants,
+        directory: RunDirectory,
+        progress: Progress,
+        checkpoint: Path | None = None,
+    ) -> None:
+        self.settings, self.people, self.directory = settings, people, directory
+        self.classroom, self.student = people.classroom, people.student
+        self.episodes = Table(directory.path, "episodes", EPISODES)
+        self.evaluations = Table(directory.path, "eval", EVALUATIONS)
+        people.recorder.write = self._write_episode
+        done = {"steps": 0, "wall": 0.0, "cpu": 0.0, "metrics": 0}
+        if checkpoint is not None:
+            done = self._restore(checkpoint)
+        self.clock = self._clock(int(done["steps"]))
+        self.saved_at = int(done["steps"]) if checkpoint is not None else -1
+        self._wall, self._cpu = time.monotonic() - done["wall"], time.process_time() - done["cpu"]
+        title = f"{settings.env}, {' + '.join(settings.teacher_names) or 'no teacher'}, {type(self.student).__name__}"
+        purge = self.classroom.counters.total_steps if checkpoint is not None else None
+        with ExitStack() as undo:
+            self.console = Console(progress, title, self.clock.total)
+            undo.callback(self.console.close)
+            self.log = Log(directory, settings.loggers, int(done["metrics"]), purge)
+            undo.callback(self.log.close)
+            self.examiner = Examiner(self.classroom, self.student, settings.seed, settings.workers)
+            undo.callback(self.examiner.close)
+            self._open = undo.pop_all()
+
+    def _clock(self, steps: int) -> Clock:
+        every = {
+            "log": min(max(self.settings.steps // LOG_ROWS, 1), LOG_STEPS),
+            "evaluate": self.settings.every("eval_every"),
+            "checkpoint": self.settings.every("checkpoint_every"),
+        }
+        return Clock(self.settings.steps, self.student.granularity, every, steps)
+
+    def close(self) -> None:
+        """Closes files and the environments of evaluations."""
+        self._open.close()
+
+    @property
+    def total_steps(self) -> int:
+        """Every environment step taken for this run."""
+        return self.classroom.counters.total_steps
+
+    def _write_episode(self, total_steps: int, episode: Episode) -> None:
+        self.episodes.append(episode_row(total_steps, episode, self.classroom.envs.task_space))
+
+    # Learning
+
+    def learn(self, steps: int) -> frozenset[str]:
+        """Lets the student learn; returns what is due afterwards."""
+        began = time.perf_counter()
+        self.student.learn(steps)
+        self.log.pace(steps, time.perf_counter() - began)
+        self.classroom.take_episodes()  # the recorder has them, with their steps
+        return self.clock.advance(steps)
+
+    def note(self, evaluation: Evaluation | None = None) -> None:
+        """Writes a row of the log."""
+        row = {
+            "steps": self.clock.steps,
+            **{name: getattr(self.classroom.counters, name) for name in self.classroom.counters.__slots__},
+            "wall_seconds": time.monotonic() - self._wall,
+            "cpu_seconds": time.process_time() - self._cpu,
+        }
+        if evaluation is not None:
+            self.log.write(row, {**self.people.scalars(), **{f"eval/{k}": v for k, v in evaluation.scalars().items()}})
+            self.log.pictures(self.taught(), evaluation, self.axes(), self.classroom.teachers, self.total_steps)
+        else:
+            self.log.write(row, self.people.scalars())
+        self.console.show(self.log.newest)
+
+    def evaluate(self, suite: str) -> Evaluation:
+        """Evaluates the student as it is, and enters the result in the table."""
+        evaluation = self.examiner.examine(suite, self.total_steps)
+        for row in evaluation.rows():
+            self.evaluations.append(row)
+        return evaluation
+
+    def taught(self) -> Taught:
+        """Returns the episodes so far, for pictures."""
+        return Taught.of(self.episodes.read(["steps", "task", "return"]))
+
+    def axes(self) -> Axes:
+        """Returns the task space as axes of pictures."""
+        envs = self.classroom.envs
+        dims = 0 if envs.task_space is None else max((len(t) for t in self._some_tasks()), default=0)
+        return Axes.of(envs.task_space, envs.task_names, dims)
+
+    def _some_tasks(self) -> list[list[float]]:
+        return [task for task in self.episodes.read(["task"])["task"][:1] if task is not None]
+
+    # Checkpoints
+
+    def save(self) -> None:
+        """Writes a checkpoint, unless the last one is of this very step.
+
+        Raises:
+            InvalidRun: If it cannot be written; the one before stands.
+        """
+        steps = self.clock.steps
+        if self.saved_at == steps:
+            return
+        try:
+            self.episodes.write_part(steps)
+            self.evaluations.write_part(steps)
+            self.log.flush()
+        except OSError as error:
+            raise InvalidRun(
+                f"The tables at {steps} steps could not be written: {error}. Make room, resume."
+            ) from error
+        save_checkpoint(
+            self.directory.checkpoints,
+            steps,
+            {
+                "progress": self._progress(),
+                "classroom": self.classroom.state_dict(),
+                "student": self.student.state_dict(),
+            },
+        )
+        self.saved_at = steps
+
+    def _progress(self) -> dict[str, Any]:
+        return {
+            "steps": self.clock.steps,
+            "total": self.settings.steps,
+            "total_steps": self.total_steps,
+            "wall": time.monotonic() - self._wall,
+            "cpu": time.process_time() - self._cpu,
+            "metrics": self.log.size,
+        }
+
+    def _restore(self, checkpoint: Path) -> dict[str, Any]:
+        progress: dict[str, Any] = load_tree(checkpoint, "progress")
+        self.classroom.load_state_dict(load_tree(checkpoint, "classroom"))
+        self.student.load_state_dict(load_tree(checkpoint, "student"))
+        if self.settings.steps != progress["total"]:
+            self.student.extend(self.settings.steps)
+        for table in (self.episodes, self.evaluations):
+            table.rewind(progress["steps"], progress["total_steps"])
+        for path in self.directory.checkpoints.iterdir():
+            if path.name.isdigit() and int(path.name) > progress["steps"]:
+                path.rename(path.with_name(f".{path.name}.tmp"))
+        meta = self.directory.meta()
+        self.directory.write_meta(
+            {
+                "status": "running",
+                "resumed": [*meta["resumed"], {"steps": progress["steps"], "utc": utc(), "versions": versions()}],
+                "mismatches": [*meta["mismatches"], *self.classroom.mismatches],
+            }
+        )
+        return progress

@@ -1,0 +1,1 @@
+"""Teachers that set tasks: what to train on next."""
