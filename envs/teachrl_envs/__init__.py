@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 __all__ = [
     "Hypercube",
     "HypercubeVector",
+    "Parametrised",
     "PointMass",
     "PointMassVector",
     "StumpTracks",
-    "Parametrised",
 ]
 
 _HOMES = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from typing import Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
@@ -108,6 +108,11 @@ class Hypercube(gym.Env[Observation, NDArray[np.float32]]):
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 4}  # noqa: RUF012 (Gymnasium's own declaration)
+    training_defaults: ClassVar[dict[str, Any]] = {
+        "steps": 20_000,
+        "num_envs": 1,
+        "student": {"class_path": "SimulatedStudent"},
+    }
     return_range = (0.0, 1.0)
     suites = SUITES
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
@@ -46,6 +46,24 @@ class PointMass(gym.Env[NDArray[np.float32], NDArray[np.float32]]):
         "render_fps": round(1 / (DT * SUBSTEPS)),
     }
     task_names = TASK_NAMES
+    training_defaults: ClassVar[dict[str, Any]] = {
+        "steps": 600_000,
+        "num_envs": 16,
+        "student": {
+            "class_path": "SB3",
+            "init_args": {
+                "algorithm": "PPO",
+                "normalize": True,
+                # Actions reach from -10 to 10: exploration that starts with a deviation of 1 hardly moves the mass.
+                "hyperparameters": {
+                    "n_steps": 128,
+                    "batch_size": 512,
+                    "gamma": 0.95,
+                    "policy_kwargs": {"log_std_init": 1.0},
+                },
+            },
+        },
+    }
     suites = Rules.suites
 
     def __init__(
