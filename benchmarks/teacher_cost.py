@@ -35,41 +35,32 @@ RATIO_TARGET, GROWTH_TARGET = 1 / 3, 10.0
 
 
 class TwoTrees:
-    """The store of the published code, its large array kept ready for the tree."""
+    """The store of the published code: lists of tasks and returns, and a k-d tree over each of the two lists."""
 
-    def __init__(self, dims: int) -> None:
-        self.main, self.main_returns = np.empty((0, dims)), np.empty(0)
-        self.buffer: list[Any] = []
-        self.buffer_returns: list[float] = []
-        self.tree: cKDTree | None = None
-
-    def fill(self, tasks: np.ndarray) -> None:
-        """Starts with a history."""
-        self.main, self.main_returns = tasks.astype(np.float64), np.zeros(len(tasks))
-        self.tree = _tree(self.main)
+    def __init__(self, history: np.ndarray) -> None:
+        self.tasks, self.returns = list(history), [0.0] * len(history)
+        self.tree: cKDTree | None = _tree(self.tasks)
+        self.new_tasks: list[Any] = []
+        self.new_returns: list[float] = []
 
     def learn(self, task: np.ndarray, episode_return: float) -> float:
         """Returns the absolute learning progress of an episode and stores it."""
-        if self.tree is None and len(self.main):
-            self.tree = _tree(self.main)
-        candidates = []
-        if self.tree is not None:
-            distance, index = self.tree.query(task)
-            candidates.append((distance, self.main_returns[index]))
-        if self.buffer:
-            distance, index = _tree(self.buffer).query(task)
-            candidates.append((distance, self.buffer_returns[index]))
-        progress = abs(episode_return - min(candidates)[1]) if candidates else 0.0
+        if self.tree is None:
+            self.tree = _tree(self.tasks)
+        distance, index = self.tree.query(task)
+        nearest = distance, self.returns[index]
+        if self.new_tasks:
+            distance, index = _tree(self.new_tasks).query(task)
+            nearest = min(nearest, (distance, self.new_returns[index]))
         self._add(task, episode_return)
-        return progress
+        return abs(episode_return - nearest[1])
 
     def _add(self, task: np.ndarray, episode_return: float) -> None:
-        if len(self.buffer) == BUFFER:
-            self.main = np.concatenate([self.main, np.array(self.buffer)])
-            self.main_returns = np.concatenate([self.main_returns, self.buffer_returns])
-            self.buffer, self.buffer_returns, self.tree = [], [], None
-        self.buffer.append(task)
-        self.buffer_returns.append(episode_return)
+        if len(self.new_tasks) == BUFFER:
+            self.tasks, self.returns = self.tasks + self.new_tasks, self.returns + self.new_returns
+            self.new_tasks, self.new_returns, self.tree = [], [], None
+        self.new_tasks.append(task)
+        self.new_returns.append(episode_return)
 
 
 def _tree(points: Any) -> cKDTree:
@@ -147,9 +138,8 @@ def compare(dims: int, sizes: list[int], repeats: int) -> None:
     for size in sizes:
         rng = np.random.default_rng(size)
         history = _tasks(size, dims, rng)
-        teacher, store = make_teacher(dims), TwoTrees(dims)
+        teacher, store = make_teacher(dims), TwoTrees(history)
         merging = fill(teacher, history)
-        store.fill(history)
         pairs = []
         for _ in range(repeats):
             tasks, returns = _tasks(CHUNK, dims, rng), rng.random(CHUNK)

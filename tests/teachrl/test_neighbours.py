@@ -88,13 +88,13 @@ def test_ties_duplicates_and_clusters(data, dims):
 
 def test_with_full_tails_and_merges():
     rng = np.random.default_rng(3)
-    points = stream("uniform", 13_000, 2, rng)
+    points = stream("uniform", 13_100, 2, rng)
     store = NearestNeighbours(2)
     answers = store.extend(points, np.zeros(len(points)))
     sizes = [len(tree.ids) for tree in store._trees]
     assert sum(sizes) + len(store._tail) == len(points)
     assert len(sizes) > 1
-    assert all(a > 4 * b for a, b in itertools.pairwise(sizes))
+    assert all(a > 8 * b for a, b in itertools.pairwise(sizes))
     for i in rng.integers(1, len(points), 300):
         assert answers[i] == brute_force(points[:i], points[i])[0]
 

@@ -6,6 +6,7 @@ environments (CoRL 2019), https://arxiv.org/abs/1910.07224
 
 from __future__ import annotations
 
+import bisect
 from collections import deque
 from typing import Any, ClassVar, Literal, get_args
 
@@ -19,7 +20,6 @@ from teachrl._neighbours import NearestNeighbours
 from teachrl.errors import InvalidTeacher
 from teachrl.lessons import Lesson, Report
 from teachrl.state import rng_state, set_rng_state
-from teachrl.tasks import sample_tasks
 from teachrl.teacher import Setup, Teacher
 
 _BATCH = 128
@@ -93,7 +93,10 @@ class ALPGMM(Teacher):
         super().begin(setup)
         self._check_hyperparameters()
         self._space = self._checked_space(setup)
-        self._origin, self._scale = self._units()
+        self._low, self._high = self._space.low.astype(np.float64), self._space.high.astype(np.float64)
+        extent = np.where(self._high > self._low, self._high - self._low, 1.0)
+        self._origin = self._low if self.normalise_tasks else np.zeros_like(self._low)
+        self._scale = extent if self.normalise_tasks else np.ones_like(self._low)
         self._returns = self._checked_range(setup)
         self._history = NearestNeighbours(len(self._origin), self.history_limit)
         self._unsettled: list[tuple[Any, float]] = []
@@ -143,12 +146,6 @@ class ALPGMM(Teacher):
             )
         return setup.return_range
 
-    def _units(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        low, high = self._space.low.astype(np.float64), self._space.high.astype(np.float64)
-        if not self.normalise_tasks:
-            return np.zeros_like(low), np.ones_like(low)
-        return low, np.where(high > low, high - low, 1.0)
-
     def sample_tasks(self, n: int, student: int = 0) -> list[Lesson]:
         """Returns `n` lessons, each drawn on its own from the mixture or uniformly."""
         return [Lesson(self._draw()) for _ in range(n)]
@@ -157,12 +154,13 @@ class ALPGMM(Teacher):
         uniform = self._mixture is None or self._bootstrapping() or self.rng.random() < self.random_task_ratio
         self._uniform.append(uniform)
         if uniform:
-            return np.asarray(sample_tasks(self._space, 1, self.rng)[0])
-        k = int(np.searchsorted(self._cumulative, self.rng.random(), side="right"))
-        k = min(k, len(self._cumulative) - 1)
-        point = self._centres[k] + self._factors[k] @ self.rng.standard_normal(len(self._origin))
-        task: NDArray[Any] = np.clip(self._origin + self._scale * point, self._space.low, self._space.high)
-        return task.astype(self._space.dtype)
+            task = self.rng.uniform(self._low, self._high)
+        else:
+            k = min(bisect.bisect_right(self._cumulative, self.rng.random()), len(self._cumulative) - 1)
+            point = self._centres[k] + self._factors[k] @ self.rng.standard_normal(len(self._origin))
+            task = self._origin + self._scale * point
+        clipped: NDArray[np.float64] = np.minimum(np.maximum(task, self._low), self._high)
+        return clipped.astype(self._space.dtype)
 
     def _bootstrapping(self) -> bool:
         return self._episodes() < (self.fit_rate if self.bootstrap is None else self.bootstrap)
@@ -222,7 +220,7 @@ class ALPGMM(Teacher):
         """
         if self._mixture is None:
             return
-        self._cumulative = np.cumsum(self._probabilities())
+        self._cumulative: list[float] = np.cumsum(self._probabilities()).tolist()
         self._centres = self._mixture.means[:, :-1]
         self._factors = np.linalg.cholesky(self._mixture.covariances[:, :-1, :-1])
 
