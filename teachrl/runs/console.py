@@ -72,7 +72,7 @@ def live_table(row: Mapping[str, float], title: str, total: int) -> Any:
     """Returns a rich table of a row, one section for each kind of number."""
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", min_width=52)
+    table = Table(title=title, title_justify="left", min_width=52, show_header=False)
     table.add_column("")
     table.add_column("", justify="right", no_wrap=True)
     table.add_row("steps", f"{row['steps']:,.0f} of {total:,} ({row['steps'] / max(total, 1):.0%})")

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -135,8 +135,23 @@ class RunDirectory:
     def write_meta(self, changes: Mapping[str, Any]) -> None:
         """Enters `changes` in meta.json, in one piece."""
         known = self.meta() if (self.path / META).is_file() else {}
+        self._replace_meta({**known, **changes})
+
+    def write_resumption(self, steps: int, mismatches: Sequence[Mapping[str, Any]]) -> None:
+        """Enters in meta.json that the run goes on, in place of how it ended before.
+
+        Args:
+            steps: Where it goes on.
+            mismatches: What could not be restored exactly.
+        """
+        meta = {name: value for name, value in self.meta().items() if name not in ("ended", "traceback", "result")}
+        meta["resumed"] = [*meta["resumed"], {"steps": steps, "utc": utc(), "versions": versions()}]
+        meta["mismatches"] = [*meta["mismatches"], *({"steps": steps, **entry} for entry in mismatches)]
+        self._replace_meta({**meta, "status": "running"})
+
+    def _replace_meta(self, meta: Mapping[str, Any]) -> None:
         draft = self.path / f".{META}.tmp"
-        draft.write_text(json.dumps({**known, **changes}, indent=2), encoding="utf-8")
+        draft.write_text(json.dumps(meta, indent=2), encoding="utf-8")
         draft.replace(self.path / META)
 
     def write_failure(self, status: str, error: BaseException) -> None:

@@ -60,9 +60,9 @@ def evaluate(
     with limited_threads(threads), _graduate(run) as it:
         with Examiner(it.classroom, it.student, it.seed, workers, num_envs) as examiner:
             found = examiner.examine(suite, it.total_steps, episodes, deterministic)
+            lessons = choose(found, examiner.suite(suite), video)
         found.save(it.directory.evaluations)
-        if video:
-            lessons = choose(found, it.classroom.envs.task_suite(suite), video)
+        if lessons:
             title = film_title(it.steps, suite, lessons)
             film(it.classroom, it.student, lessons, it.directory.videos, title, it.seed, deterministic)
         return found

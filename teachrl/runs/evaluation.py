@@ -139,8 +139,8 @@ class Evaluation(Mapping[str, Any]):
         for row in self.tasks:
             cells = [row["name"], _task_text(row["task"]), f"{row['return']:.1f}", f"{row['length']:.0f}"]
             table.add_row(*cells, *([] if row["success"] is None else [f"{row['success']:.0%}"]))
-        console = Console()
-        Console(width=max(console.width, console.measure(table).maximum)).print(table)
+        needed = Console(width=10**6).measure(table).maximum
+        Console(width=max(Console().width, needed)).print(table)
         print(self.line)
 
 

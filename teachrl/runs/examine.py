@@ -52,6 +52,14 @@ class Examiner:
             self._envs.close()
             self._envs = None
 
+    def suite(self, name: str) -> dict[str, Lesson]:
+        """Returns the lessons of a suite by name.
+
+        Raises:
+            UnknownName: If the environment has no such suite.
+        """
+        return self._environments(self._num_envs).task_suite(name)
+
     def examine(
         self,
         suite: str,
@@ -72,7 +80,7 @@ class Examiner:
         Raises:
             UnknownName: If the environment has no such suite.
         """
-        named = self._classroom.envs.task_suite(suite)
+        named = self.suite(suite)
         lessons = [_repeated(lesson, k) for k in range(episodes) for lesson in named.values()]
         envs = self._environments(len(lessons))
         with generators_kept(self._seed):
@@ -86,7 +94,7 @@ class Examiner:
 
     def _environments(self, lessons: int) -> LessonVectorEnv:
         wanted = min(self._num_envs, lessons)
-        if self._envs is None or self._envs.num_envs != wanted:
+        if self._envs is None or self._envs.num_envs > wanted:
             self.close()
             self._envs = self._classroom.envs.make_another(wanted, workers=min(self._workers, wanted))
         return self._envs

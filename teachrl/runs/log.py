@@ -42,6 +42,11 @@ class Log:
         """Bytes of metrics.jsonl."""
         return self._metrics.size
 
+    @property
+    def takes_pictures(self) -> bool:
+        """Whether a logger takes pictures."""
+        return self._events is not None
+
     def pace(self, steps: int, seconds: float) -> None:
         """Counts learning and the time it took, for the steps per second of the next row."""
         self._paced = (self._paced[0] + steps, self._paced[1] + seconds)
@@ -70,7 +75,7 @@ class Log:
         """Writes pictures of the curriculum and of mastery, where a logger takes some."""
         if self._events is None:
             return
-        if len(taught.steps):
+        if taught.tasks.size:
             self._events.image("teacher/curriculum", curriculum_pixels(taught, axes, teachers), step)
         self._events.image("eval/mastery", mastery_pixels(evaluation, axes), step)
 

@@ -7,7 +7,7 @@ from typing import Any
 from teachrl import seeds
 from teachrl.classroom import Classroom
 from teachrl.configuration import public_classes
-from teachrl.errors import InvalidHyperparameter, InvalidStudent
+from teachrl.errors import InvalidStudent
 from teachrl.lessons import Episode
 from teachrl.runs.encoding import encode
 from teachrl.runs.recorder import Recorder
@@ -35,7 +35,7 @@ class Participants:
     """
 
     def __init__(self, settings: Settings, total_steps: int, workers: int | None = None) -> None:
-        self.student = _on_device(settings.student, settings.device)
+        self.student = settings.student
         self.recorder = Recorder(_forget)
         envs = make_vec(
             settings.env,
@@ -92,21 +92,9 @@ def _forget(total_steps: int, episode: Episode) -> None:
 
 
 def _accepts(student: type[Student]) -> frozenset[str]:
-    """Returns what a class of students accepts, as far as the class tells."""
+    """Returns what students of a class accept: one with default arguments, where the class itself does not say."""
     accepts: Any = student.accepts
-    return accepts if isinstance(accepts, frozenset) else frozenset()
-
-
-def _on_device(student: Student, device: str) -> Student:
-    """Puts the student on the run's device, where the run names one.
-
-    Raises:
-        InvalidHyperparameter: If a device is named for a student that has no choice.
-    """
-    if device != "auto" and device != getattr(student, "device", "cpu"):
-        if "device" not in student.init_args:
-            raise InvalidHyperparameter(
-                f"{type(student).__name__} has no choice of device, got device={device!r}; leave it out."
-            )
-        student.device = device  # type: ignore[attr-defined]
-    return student
+    try:
+        return accepts if isinstance(accepts, frozenset) else student().accepts
+    except TypeError:  # it has arguments without defaults
+        return frozenset()

@@ -22,7 +22,7 @@ _SOLVED, _UNSOLVED = "#1a9850", "#d73027"
 
 @dataclass(frozen=True, eq=False)
 class Taught:
-    """Episodes of a run that had a task.
+    """Episodes of a run that had a task; all of them, with tasks of no numbers, if none had.
 
     Attributes:
         steps: (E,) steps at their ends.
@@ -38,9 +38,11 @@ class Taught:
     def of(cls, columns: Mapping[str, Sequence[Any]], most: int = PANELS * POINTS) -> Taught:
         """Takes the columns `steps`, `task` and `return` of the table of episodes, evenly thinned to `most` rows."""
         rows = [i for i, task in enumerate(columns["task"]) if task is not None]
+        dims = len(columns["task"][rows[0]]) if rows else 0
+        rows = rows or list(range(len(columns["task"])))
         rows = [rows[k] for k in np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(int)] if rows else []
         pick = {name: [columns[name][i] for i in rows] for name in ("steps", "task", "return")}
-        tasks = np.array(pick["task"], np.float64).reshape(len(rows), -1)
+        tasks = np.array(pick["task"] if dims else [], np.float64).reshape(len(rows), dims)
         return cls(np.array(pick["steps"], np.float64), tasks, np.array(pick["return"], np.float64))
 
 
@@ -134,10 +136,14 @@ def _pixels(figure: Any) -> NDArray[np.uint8]:
 def _draw_curriculum(figure: Any, panels: Sequence[Any], taught: Taught, axes: Axes) -> None:
     """Draws one panel a quarter of the run for tasks of two numbers, one a coordinate over the steps for others."""
     if not len(taught.steps):
-        panels[0].set_title("no tasks were set")
+        panels[0].set_title("no episode has ended", fontsize=9)
         return
     scale, size = _colours(taught.returns), float(np.clip(6000 / len(taught.steps), 6, 24))
-    if taught.tasks.shape[1] == 2:
+    if not taught.tasks.shape[1]:
+        points = panels[0].scatter(taught.steps, taught.returns, c=taught.returns, s=size, norm=scale)
+        panels[0].set_title("episodes", fontsize=9)
+        panels[0].set_xlabel("steps")
+    elif taught.tasks.shape[1] == 2:
         edges = np.linspace(0, taught.steps[-1], len(panels) + 1)
         for panel, begin, end in zip(panels, edges, edges[1:], strict=False):
             rows = (taught.steps > begin) & (taught.steps <= end)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -56,7 +55,7 @@ class Resumption:
         if given.get("steps") is None:
             given["steps"] = stored["steps"]
         settings = Settings.checked({**{k: defaults[k] for k in stored}, **given})
-        now = json.loads(json.dumps(settings.config()))
+        now = settings.config()
         if changed := differences(stored, now):
             name = changed[0]
             raise InvalidRun(

@@ -12,10 +12,9 @@ from teachrl.lessons import Episode
 from teachrl.runs.checkpoint import load_tree, save_checkpoint
 from teachrl.runs.clock import Clock
 from teachrl.runs.console import Console, Progress
-from teachrl.runs.directory import RunDirectory, utc
+from teachrl.runs.directory import RunDirectory
 from teachrl.runs.evaluation import Evaluation
 from teachrl.runs.examine import Examiner
-from teachrl.runs.facts import versions
 from teachrl.runs.log import Log
 from teachrl.runs.participants import Participants
 from teachrl.runs.pictures import Axes, Taught
@@ -112,7 +111,8 @@ class Session:
         }
         if evaluation is not None:
             self.log.write(row, {**self.people.scalars(), **{f"eval/{k}": v for k, v in evaluation.scalars().items()}})
-            self.log.pictures(self.taught(), evaluation, self.axes(), self.classroom.teachers, self.total_steps)
+            if self.log.takes_pictures:
+                self.log.pictures(self.taught(), evaluation, self.axes(), self.classroom.teachers, self.total_steps)
         else:
             self.log.write(row, self.people.scalars())
         self.console.show(self.log.newest)
@@ -188,12 +188,5 @@ class Session:
         for path in self.directory.checkpoints.iterdir():
             if path.name.isdigit() and int(path.name) > progress["steps"]:
                 path.rename(path.with_name(f".{path.name}.tmp"))
-        meta = self.directory.meta()
-        self.directory.write_meta(
-            {
-                "status": "running",
-                "resumed": [*meta["resumed"], {"steps": progress["steps"], "utc": utc(), "versions": versions()}],
-                "mismatches": [*meta["mismatches"], *self.classroom.mismatches],
-            }
-        )
+        self.directory.write_resumption(progress["steps"], self.classroom.mismatches)
         return progress

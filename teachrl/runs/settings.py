@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -62,6 +63,7 @@ class Settings:
                 f"`env` must be the id of an environment, e.g. 'TeachRL/StumpTracks-v0', got {values['env']!r}."
             )
         _check_student(values["student"])
+        values["student"] = _on_device(values["student"], values["device"])
         return cls(**values)
 
     def config(self) -> dict[str, Any]:
@@ -92,11 +94,25 @@ FREE_TO_CHANGE = frozenset({"steps", "workers", "threads", "device", "loggers", 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """Returns the names of settings that differ though a resumed run needs them as they were."""
-    return [name for name in new if name not in FREE_TO_CHANGE and name in old and old[name] != new[name]]
+    return [
+        name
+        for name in new
+        if name not in FREE_TO_CHANGE and name in old and _comparable(old[name]) != _comparable(new[name])
+    ]
+
+
+def _comparable(value: Any) -> Any:
+    """Returns a setting for comparison: without devices, NaN equal to itself."""
+    if isinstance(value, Mapping):
+        return {k: _comparable(v) for k, v in value.items() if k != "device"}
+    if isinstance(value, list):
+        return [_comparable(v) for v in value]
+    return "nan" if isinstance(value, float) and math.isnan(value) else value
 
 
 def _count(name: str, value: Any, least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value) or value < least:
+    whole = isinstance(value, int | float) and not isinstance(value, bool) and float(value).is_integer()
+    if not whole or value < least:
         raise InvalidHyperparameter(f"`{name}` must be a whole number, at least {least}, got {value!r}.")
     return int(value)
 
@@ -127,6 +143,21 @@ def _check_student(student: Any) -> None:
             f"`student` must be a student (a subclass of teachrl.Student), e.g. SB3('PPO') of teachrl_agents, "
             f"got {student!r}.{hint}"
         )
+
+
+def _on_device(student: Student, device: str) -> Student:
+    """Puts the student on the run's device, where the run names one.
+
+    Raises:
+        InvalidHyperparameter: If a device is named for a student that has no choice.
+    """
+    if device not in ("auto", getattr(student, "device", "cpu")):
+        if "device" not in student.init_args:
+            raise InvalidHyperparameter(
+                f"{type(student).__name__} has no choice of device, got device={device!r}; leave it out."
+            )
+        student.device = device  # type: ignore[attr-defined]
+    return student
 
 
 def _without_addresses(value: Any) -> Any:

@@ -160,7 +160,7 @@ def _film(session: Session, evaluation: Evaluation) -> None:
             classroom, session.student, lessons, session.directory.videos,
             film_title(session.clock.steps, evaluation.suite, lessons), session.settings.seed,
         )  # fmt: skip
-    except TeachrlError as error:
+    except (TeachrlError, OSError, RuntimeError) as error:  # the run is done: a film is not worth losing it
         session.console.say(f"No film: {error}")
 
 
