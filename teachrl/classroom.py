@@ -11,6 +11,7 @@ and the student is paid the environments' rewards plus the sum of all shaping.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection, Sequence
 from typing import Any, cast
 
@@ -20,7 +21,7 @@ from gymnasium.vector.utils import batch_space
 
 from teachrl import seeds
 from teachrl.curriculum import Curriculum
-from teachrl.errors import InvalidEnvironment, NonFiniteData
+from teachrl.errors import InvalidEnvironment
 from teachrl.infos import autoreset_infos
 from teachrl.ledger import Ledger
 from teachrl.lessons import (
@@ -37,7 +38,7 @@ from teachrl.lessons import (
     Rollout,
     Step,
 )
-from teachrl.observations import non_finite_rows, put, take
+from teachrl.observations import put, take
 from teachrl.observer import Observer
 from teachrl.restoring import restore_environments
 from teachrl.roster import Roster
@@ -45,6 +46,8 @@ from teachrl.setups import make_setup
 from teachrl.student import Student
 from teachrl.teacher import Teacher
 from teachrl.vector import LessonVectorEnv, require_lessons
+
+_KEPT_EPISODES = 10_000
 
 
 class Classroom(VectorEnv[Any, Any, Any]):
@@ -72,6 +75,7 @@ class Classroom(VectorEnv[Any, Any, Any]):
         counters: What was used so far.
         index: Index of the student.
         root: Root of the seed tree.
+        curriculum: Serves the lessons.
 
     Raises:
         InvalidTeacher: If the teachers cannot teach here, or not together.
@@ -104,7 +108,7 @@ class Classroom(VectorEnv[Any, Any, Any]):
         self.disable, self._permanent_only = disable, permanent_only
         self._roster = Roster([teachers] if isinstance(teachers, Teacher) else teachers, disable, permanent_only)
         self._roster.check_environment(self.envs)
-        self._curriculum = Curriculum(self.envs, self._roster, self.root, student)
+        self.curriculum = Curriculum(self.envs, self._roster, self.root, student)
         if begin:
             for place, teacher in enumerate(self._roster.teachers):
                 teacher.begin(make_setup(self, teacher, seeds.branch(self.root, seeds.TEACHER, place)))
@@ -116,8 +120,7 @@ class Classroom(VectorEnv[Any, Any, Any]):
         self._ledger = Ledger(self.num_envs, student, keep_actions=not self.envs.restorable)
         self._all = np.arange(self.num_envs)
         self._none = np.zeros(self.num_envs, dtype=bool)
-        self._no_rewards = np.zeros(self.num_envs)
-        self._fresh: list[Episode] = []
+        self._fresh: deque[Episode] = deque(maxlen=_KEPT_EPISODES)
         self._raw: Observations = None
         self._seen: Observations = None
         self._final: Observations = None
@@ -181,11 +184,11 @@ class Classroom(VectorEnv[Any, Any, Any]):
         if repeat:
             lessons, episode_seeds = self._repeated_lessons(ended)
         else:
-            lessons, episode_seeds = self._curriculum.next(len(ended))
+            lessons, episode_seeds = self.curriculum.next(len(ended))
         options = {"reset_mask": mask, "lessons": lessons}
         self._raw, infos = self.envs.reset(seed=episode_seeds, options=options)
         self._ledger.begin(ended, lessons, episode_seeds, self._raw)
-        self._check_finite(self._raw, self._no_rewards)
+        self._ledger.check_finite(self.envs.env_id, observations=self._raw)
         self._first = mask.copy()
         if self._roster.sets_subgoals is not None:
             goals = self._roster.sets_subgoals.subgoals(self._raw, self._ledger.lessons, mask, None)
@@ -211,7 +214,7 @@ class Classroom(VectorEnv[Any, Any, Any]):
                 f"A classroom takes no reset options, got {sorted(options)}: its teachers set lessons."
             )
         if seed is not None:
-            self._curriculum.reseed(seed if isinstance(seed, int) else next((s for s in seed if s is not None), 0))
+            self.curriculum.reseed(seed if isinstance(seed, int) else next((s for s in seed if s is not None), 0))
         infos = self._start(np.ones(self.num_envs, dtype=bool))
         self._untouched = True
         self._seen = self._see(self._raw, self._goals, self._first, self._all)
@@ -261,7 +264,7 @@ class Classroom(VectorEnv[Any, Any, Any]):
         if self._roster.overriders:
             executed, overridden = self._roster.override(raw, actions, lessons, first)
         following, rewards, terminated, truncated, infos = self.envs.step(executed)
-        self._check_finite(following, rewards)
+        self._ledger.check_finite(self.envs.env_id, observations=following, rewards=rewards)
         step = Step(
             raw, actions, executed, overridden, rewards, following, terminated, truncated, first, lessons
         )  # fmt: skip
@@ -290,15 +293,6 @@ class Classroom(VectorEnv[Any, Any, Any]):
         reset_infos = self._start(done, repeat=self._roster.cadence == "rollout")
         self._final = final
         return autoreset_infos(infos, reset_infos, final, episodes, done)
-
-    def _check_finite(self, observations: Observations, rewards: Floats) -> None:
-        for what, values in (("observations", observations), ("rewards", rewards)):
-            if (bad := non_finite_rows(values)) is not None:
-                where = self._ledger.describe(int(np.flatnonzero(bad)[0]))
-                raise NonFiniteData(
-                    f"{self.envs.env_id} returned {what} with NaN or infinity in {where}. Numbers were expected: mend "
-                    "the environment; the last checkpoint stands."
-                )
 
     def render(self) -> tuple[Any, ...] | None:
         """Renders every environment."""
@@ -347,8 +341,9 @@ class Classroom(VectorEnv[Any, Any, Any]):
         self._roster.update(Report(self.counters.total_steps, (), rollout))
 
     def take_episodes(self) -> list[Episode]:
-        """Returns the episodes that have ended since the last call."""
-        episodes, self._fresh = self._fresh, []
+        """Returns the episodes that have ended since the last call, the newest 10,000 at most."""
+        episodes = list(self._fresh)
+        self._fresh.clear()
         return episodes
 
     # Checkpoints
@@ -359,7 +354,7 @@ class Classroom(VectorEnv[Any, Any, Any]):
         exact = running and self.envs.restorable
         states = self.envs.get_state(np.ones(self.num_envs, dtype=bool)) if exact else None
         return {
-            "curriculum": self._curriculum.state_dict(),
+            "curriculum": self.curriculum.state_dict(),
             "teachers": self._roster.state_dict(),
             "counters": {name: getattr(self.counters, name) for name in Counters.__slots__},
             "running": {
@@ -375,7 +370,7 @@ class Classroom(VectorEnv[Any, Any, Any]):
         Environments go back to where they were, from their saved state or by replaying the executed actions. One that
         does not get there is restarted with the same lesson and seed, and entered in `mismatches`.
         """
-        self._curriculum.load_state_dict(state["curriculum"])
+        self.curriculum.load_state_dict(state["curriculum"])
         self._roster.load_state_dict(state["teachers"])
         for name, value in state["counters"].items():
             setattr(self.counters, name, value)

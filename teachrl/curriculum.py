@@ -32,6 +32,11 @@ class Curriculum:
     def reseed(self, seed: int | np.random.SeedSequence) -> None:
         """Restarts the stream of seeds and uniform tasks."""
         self.rng = np.random.default_rng(seeds.branch(seed, seeds.CLASSROOM, self._student))
+        self._rollouts = np.random.default_rng(seeds.branch(seed, seeds.ROLLOUTS, self._student))
+
+    def rollout_seed(self) -> int:
+        """Draws the seed of a teacher's own rollouts, out of a stream apart from that of lessons."""
+        return seeds.draw_seed(self._rollouts)
 
     def next(self, n: int) -> tuple[list[Lesson], list[int]]:
         """Returns `n` lessons and the seeds to play them with.
@@ -57,8 +62,9 @@ class Curriculum:
 
     def state_dict(self) -> dict[str, Any]:
         """Returns the random state."""
-        return {"rng": rng_state(self.rng)}
+        return {"rng": rng_state(self.rng), "rollouts": rng_state(self._rollouts)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continues from a `state_dict`."""
         set_rng_state(self.rng, state["rng"])
+        set_rng_state(self._rollouts, state["rollouts"])

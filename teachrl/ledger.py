@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from teachrl.errors import NonFiniteData
 from teachrl.lessons import Array, Bools, Episode, Floats, Lesson, Observations
-from teachrl.observations import take
+from teachrl.observations import non_finite_rows, take
 from teachrl.snapshots import State, replay_state
 
 
@@ -97,8 +98,21 @@ class Ledger:
         """Returns the seed of the running episode of environment `i`."""
         return self._seeds[i]
 
-    def describe(self, i: int) -> str:
-        """Says what environment `i` is playing, for error messages."""
+    def check_finite(self, env_id: str, **values: Observations) -> None:
+        """Refuses NaN and infinity in what the environments returned, (N, ...) by name.
+
+        Raises:
+            NonFiniteData: Naming the environment and its task.
+        """
+        for name, value in values.items():
+            if (bad := non_finite_rows(value)) is not None:
+                where = self._describe(int(np.flatnonzero(bad)[0]))
+                raise NonFiniteData(
+                    f"{env_id} returned {name} with NaN or infinity in {where}. Numbers were expected: mend the "
+                    "environment; the last checkpoint stands."
+                )
+
+    def _describe(self, i: int) -> str:
         task = self.lessons[i].task
         return f"environment {i}, {self.lengths[i]} steps into an episode of task {task!r} with seed {self._seeds[i]}"
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from teachrl import seeds
 from teachrl.errors import InvalidStudent
 from teachrl.lessons import Episode, Lesson
 from teachrl.teacher import Setup, Teacher
@@ -21,10 +20,9 @@ if TYPE_CHECKING:
 def make_setup(classroom: Classroom, teacher: Teacher, seed: np.random.SeedSequence) -> Setup:
     """Describes `classroom` to one of its teachers."""
     envs = classroom.envs
-    rng = np.random.default_rng(seeds.branch(seed, seeds.ROLLOUTS))
 
     def rollouts(lessons: Sequence[Lesson], deterministic: bool = False) -> list[Episode]:
-        return _rollouts(classroom, lessons, deterministic, seeds.draw_seed(rng))
+        return _rollouts(classroom, lessons, deterministic)
 
     def make_classroom(
         student: int, envs: LessonVectorEnv | None = None, num_envs: int | None = None
@@ -48,14 +46,15 @@ def make_setup(classroom: Classroom, teacher: Teacher, seed: np.random.SeedSeque
     )
 
 
-def _rollouts(classroom: Classroom, lessons: Sequence[Lesson], deterministic: bool, seed: int) -> list[Episode]:
+def _rollouts(classroom: Classroom, lessons: Sequence[Lesson], deterministic: bool) -> list[Episode]:
     from teachrl.playing import play
 
     student = _present_student(classroom)
     envs = classroom.envs.make_another(num_envs=max(1, min(classroom.num_envs, len(lessons))))
     try:
         return play(
-            envs, student.policy, lessons, teachers=classroom.teachers, view=classroom.view, seed=seed,
+            envs, student.policy, lessons, teachers=classroom.teachers, view=classroom.view,
+            seed=classroom.curriculum.rollout_seed(),
             deterministic=deterministic, gamma=student.gamma, counters=classroom.counters, student=classroom.index,
         )  # fmt: skip
     finally:
@@ -71,10 +70,13 @@ def _present_student(classroom: Classroom) -> Student:
 def _another(
     classroom: Classroom, teacher: Teacher, student: int, envs: LessonVectorEnv | None, num_envs: int | None
 ) -> Classroom:
-    """Makes the classroom of another student of the same run, see `Setup.make_classroom`."""
+    """Makes the classroom of another student of the same run, see `Setup.make_classroom`.
+
+    Teachers without a channel only listen, and hear of every student.
+    """
     return type(classroom)(
         envs or classroom.envs.make_another(num_envs=num_envs or classroom.num_envs),
-        [teacher],
+        [teacher, *(listener for listener in classroom.teachers if not listener.channels)],
         disable=[*classroom.disable, *(["tasks"] if envs is not None else [])],
         view=classroom.view if envs is None else "student",
         seed=classroom.root,

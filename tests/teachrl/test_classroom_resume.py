@@ -258,3 +258,44 @@ def test_two_students_take_turns() -> None:
     assert teacher.room is not None
     assert {x.task[0] for x in teacher.room.lessons} == {2.0}
     assert teacher.room.counters is room.counters
+
+
+def test_listeners_hear_of_every_student() -> None:
+    class Listener(Teacher):
+        """Has no channel."""
+
+        def begin(self, setup: Any) -> None:
+            super().begin(setup)
+            self.students: set[int] = set()
+
+        def update(self, report: Any) -> None:
+            self.students |= {e.student for e in report.episodes}
+
+    listener, protagonist = Listener(), Stroller()
+    room = Classroom(make_vec(Line, 4), [Duel(Stroller()), listener])
+    protagonist.begin(room, np.random.SeedSequence(0), 0)
+    protagonist.learn(2 * protagonist.granularity)
+    assert listener.students == {0, 1}
+
+
+def test_a_teachers_own_rollouts_go_on_after_a_resume() -> None:
+    class Tries(Counted):
+        """Tries the next lesson, with a seed that nobody set, before serving it."""
+
+        def sample_tasks(self, n: int, student: int = 0) -> list[Lesson]:
+            self.tried = [e.seed for e in self.setup.rollouts([Lesson(np.array([1.5]))] * 2)]
+            return super().sample_tasks(n, student)
+
+    def room() -> Classroom:
+        made = Classroom(make_vec(Line, 2), [Tries()])
+        made.attach(Walker())  # type: ignore[arg-type]
+        return made
+
+    first, second = room(), room()
+    first.reset()
+    second.load_state_dict(first.state_dict())
+    before = first.teachers[0].tried  # type: ignore[attr-defined]
+    for each in (first, second):
+        for _ in range(20):
+            each.step(np.full((2, 1), 0.5, dtype=np.float32))
+    assert first.teachers[0].tried == second.teachers[0].tried != before  # type: ignore[attr-defined]
