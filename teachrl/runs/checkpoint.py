@@ -10,12 +10,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from teachrl import __version__
 from teachrl.errors import InvalidRun
 from teachrl.runs.encoding import decode, encode
 
@@ -102,6 +104,22 @@ def save_checkpoint(directory: str | Path, steps: int, trees: Mapping[str, Any],
     for old in checkpoints(root)[:-keep]:
         shutil.rmtree(old, ignore_errors=True)
     return final
+
+
+@contextmanager
+def readable(checkpoint: Path) -> Iterator[None]:
+    """Wraps the restoring of a checkpoint: one of another layout was written by another version.
+
+    Raises:
+        InvalidRun: If what is restored misses an entry.
+    """
+    try:
+        yield
+    except KeyError as error:
+        raise InvalidRun(
+            f"The checkpoint {checkpoint.name} has no entry {error}, which this version of teachrl ({__version__}) "
+            "expects. The run's meta.json says which version wrote it: use that one."
+        ) from error
 
 
 def checkpoints(directory: str | Path) -> list[Path]:

@@ -11,7 +11,7 @@ from typing import Any
 from teachrl.classroom import Classroom
 from teachrl.configuration import load_config
 from teachrl.errors import InvalidHyperparameter, InvalidRun
-from teachrl.runs.checkpoint import load_tree
+from teachrl.runs.checkpoint import load_tree, readable
 from teachrl.runs.directory import RunDirectory
 from teachrl.runs.evaluation import Evaluation
 from teachrl.runs.examine import MOST_ENVS, Examiner
@@ -94,9 +94,10 @@ def _graduate(run: str | os.PathLike[str]) -> Iterator[Graduate]:
     settings = _settings(directory)
     people = Participants(settings, int(progress["total"]), workers=0)
     try:
-        school: dict[str, Any] = load_tree(checkpoint, "classroom")
-        people.classroom.load_state_dict({**school, "running": None})
-        people.student.load_state_dict(load_tree(checkpoint, "student"))
+        with readable(checkpoint):
+            school: dict[str, Any] = load_tree(checkpoint, "classroom")
+            people.classroom.load_state_dict({**school, "running": None})
+            people.student.load_state_dict(load_tree(checkpoint, "student"))
         yield Graduate(
             directory, people.classroom, people.student, int(progress["steps"]), int(progress["total_steps"]),
             settings.seed,

@@ -9,7 +9,7 @@ from typing import Any
 
 from teachrl.errors import InvalidRun
 from teachrl.lessons import Episode
-from teachrl.runs.checkpoint import load_tree, save_checkpoint
+from teachrl.runs.checkpoint import load_tree, readable, save_checkpoint
 from teachrl.runs.clock import Clock
 from teachrl.runs.console import Console, Progress
 from teachrl.runs.directory import RunDirectory
@@ -179,8 +179,9 @@ class Session:
 
     def _restore(self, checkpoint: Path) -> dict[str, Any]:
         progress: dict[str, Any] = load_tree(checkpoint, "progress")
-        self.classroom.load_state_dict(load_tree(checkpoint, "classroom"))
-        self.student.load_state_dict(load_tree(checkpoint, "student"))
+        with readable(checkpoint):
+            self.classroom.load_state_dict(load_tree(checkpoint, "classroom"))
+            self.student.load_state_dict(load_tree(checkpoint, "student"))
         if self.settings.steps != progress["total"]:
             self.student.extend(self.settings.steps)
         for table in (self.episodes, self.evaluations):

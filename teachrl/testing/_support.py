@@ -6,8 +6,10 @@ import copy
 import inspect
 import json
 import tempfile
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import PurePath
 from typing import Any, TypeVar
 
 import gymnasium
@@ -47,7 +49,9 @@ def blamed(expected: str, look: str) -> Iterator[None]:
     except ContractBroken:
         raise
     except Exception as error:  # other people's code may fail in any way
-        came = f"{type(error).__name__}: {error}".rstrip(".")
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"in {frame.name}, line {frame.lineno} of {PurePath(frame.filename).name}"
+        came = f"{type(error).__name__} ({place}): {error}".rstrip(".")
         raise ContractBroken(f"{expected} Got: {came}. {look}") from error
 
 
@@ -139,7 +143,7 @@ def maker_of(thing: C | Callable[[], C], base: type[C], function: str) -> Callab
     require(
         isinstance(made, base),
         f"{function} takes a {base.__name__}, its class, or a function that makes one.",
-        repr(made),
+        made,
         f"Derive the class from teachrl.{base.__name__}.",
     )
     return thing  # type: ignore[return-value]

@@ -61,7 +61,7 @@ class TeacherCase:
     def taught(self, seed: int = 0) -> tuple[School, list[dict[str, Any]]]:
         """Returns a school after all rollouts, and its record."""
         school = self.school(seed)
-        with blamed(f"{self.name} must teach a whole run.", "The message says which method failed."):
+        with blamed(f"{self.name} must teach a whole run.", "See the method that it stopped in."):
             return school, school.run(self.rollouts)
 
 

@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as npst
 
 from teachrl.errors import InvalidRun
 from teachrl.runs import checkpoint
-from teachrl.runs.checkpoint import checkpoints, load_tree, newest_checkpoint, save_checkpoint, save_tree
+from teachrl.runs.checkpoint import checkpoints, load_tree, newest_checkpoint, readable, save_checkpoint, save_tree
 
 
 def same(a, b):
@@ -132,3 +132,11 @@ def test_a_full_disk_leaves_the_last_checkpoint(tmp_path, monkeypatch):
 def test_a_missing_tree_is_an_invalid_run(tmp_path):
     with pytest.raises(InvalidRun, match="no whole tree 'b'"):
         load_tree(tmp_path, "b")
+
+
+def test_a_checkpoint_of_another_layout_says_whose_it_is(tmp_path: Path) -> None:
+    with (
+        pytest.raises(InvalidRun, match="7 has no entry 'rng'.*meta.json says which version"),
+        readable(tmp_path / "7"),
+    ):
+        _ = {}["rng"]
