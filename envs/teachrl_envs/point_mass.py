@@ -1,4 +1,4 @@
-"""The point mass that must find the gate (https://arxiv.org/abs/1910.02826), one at a time."""
+"""The point mass that must find the gate (https://arxiv.org/abs/2004.11812), one at a time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from teachrl_envs.point_mass_rules import ENV_ID, MAX_EPISODE_STEPS, TASK_HIGH, 
 class PointMass(gym.Env[NDArray[np.float32], NDArray[np.float32]]):
     """A point mass flies from (0, 3) through a gate in a wall to (0, -3): Self-Paced Deep RL's first environment.
 
-    Klink et al. 2020 (https://arxiv.org/abs/1910.02826) and 2021 (https://jmlr.org/papers/v22/21-0112.html), dynamics
+    Klink et al. 2020 (https://arxiv.org/abs/2004.11812) and 2021 (https://jmlr.org/papers/v22/21-0112.html), dynamics
     and pay as published (see `point_mass_physics`). The task is (gate position, gate width, friction). A crash into the
     wall terminates the episode, the time limit truncates it, the goal does neither: it pays to stay there. `is_success`
     tells after every step whether the mass is within 0.25 of the goal; what counts is the last step's. A return lies

@@ -1,6 +1,6 @@
 """The gate: a point mass under noisy acceleration in a walled square, many at a time on plain arrays.
 
-From Self-Paced Deep Reinforcement Learning (Klink et al. 2020, https://arxiv.org/abs/1910.02826; Klink et al. 2021,
+From Self-Paced Deep Reinforcement Learning (Klink et al. 2020, https://arxiv.org/abs/2004.11812; Klink et al. 2021,
 https://jmlr.org/papers/v22/21-0112.html), as published, with 10 Euler steps of 0.01 s to an environment step:
 
     x' = clip(x + dt v, -4, 4)        v' = v + dt (1.5 a - friction v + n),  n ~ N(0, 0.05) per axis and Euler step

@@ -1,4 +1,4 @@
-"""The point mass that must find the gate (https://arxiv.org/abs/1910.02826), many at a time in one NumPy batch."""
+"""The point mass that must find the gate (https://arxiv.org/abs/2004.11812), many at a time in one NumPy batch."""
 
 from __future__ import annotations
 
