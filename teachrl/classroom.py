@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -38,7 +39,7 @@ from teachrl.lessons import (
     Rollout,
     Step,
 )
-from teachrl.observations import put, take
+from teachrl.observations import as_actions, put, take
 from teachrl.observer import Observer
 from teachrl.restoring import restore_environments
 from teachrl.roster import Roster
@@ -190,10 +191,14 @@ class Classroom(VectorEnv[Any, Any, Any]):
         self._ledger.begin(ended, lessons, episode_seeds, self._raw)
         self._ledger.check_finite(self.envs.env_id, observations=self._raw)
         self._first = mask.copy()
-        if self._roster.sets_subgoals is not None:
-            goals = self._roster.sets_subgoals.subgoals(self._raw, self._ledger.lessons, mask, None)
-            self._goals = put(self._goals, ended, np.asarray(goals)[ended])
+        self._set_goals(mask)
         return infos
+
+    def _set_goals(self, mask: Bools) -> None:
+        """Asks for the goals of the episodes that begin in the masked environments."""
+        goals = self._roster.subgoals(self._raw, self._ledger.lessons, mask, None)
+        if goals is not None:
+            self._goals = put(self._goals, np.flatnonzero(mask), goals[mask])
 
     # The vector environment
 
@@ -214,7 +219,7 @@ class Classroom(VectorEnv[Any, Any, Any]):
                 f"A classroom takes no reset options, got {sorted(options)}: its teachers set lessons."
             )
         if seed is not None:
-            self.curriculum.reseed(seed if isinstance(seed, int) else next((s for s in seed if s is not None), 0))
+            self.curriculum.reseed(seed)
         infos = self._start(np.ones(self.num_envs, dtype=bool))
         self._untouched = True
         self._seen = self._see(self._raw, self._goals, self._first, self._all)
@@ -242,14 +247,12 @@ class Classroom(VectorEnv[Any, Any, Any]):
         """
         if self._raw is None:
             raise InvalidEnvironment("The classroom has not begun: call reset() before step().")
-        step, rewards, infos = self._advance(np.array(actions))
+        step, rewards, infos = self._advance(as_actions(actions, self.single_action_space.dtype))
         self.last, self._untouched = step, False
         self._first = self._none
         self._raw = step.next_observations
-        if self._roster.sets_subgoals is not None:
-            self._goals = np.asarray(
-                self._roster.sets_subgoals.subgoals(self._raw, self._ledger.lessons, self._none, step)
-            )
+        goals = self._roster.subgoals(self._raw, self._ledger.lessons, self._none, step)
+        self._goals = self._goals if goals is None else goals
         done = step.terminated | step.truncated
         if done.any():
             infos = self._turn_over(done, step, infos)
@@ -338,6 +341,7 @@ class Classroom(VectorEnv[Any, Any, Any]):
     def report(self, rollout: Rollout) -> None:
         """Hands a rollout to the teachers."""
         self.counters.updates += 1
+        rollout = replace(rollout, student=self.index)
         self._roster.update(Report(self.counters.total_steps, (), rollout))
 
     def take_episodes(self) -> list[Episode]:
@@ -391,5 +395,6 @@ class Classroom(VectorEnv[Any, Any, Any]):
         self._raw = put(self._raw, row, take(raw, row))
         self._first = self._first | mask
         self._ledger.restart(i, self._raw)
+        self._set_goals(mask)
         goals = None if self._goals is None else self._goals[row]
         self._seen = put(self._seen, row, self._see(take(self._raw, row), goals, mask[row], row))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -29,8 +31,10 @@ class Curriculum:
         self._roster, self._student = roster, student
         self.reseed(seed)
 
-    def reseed(self, seed: int | np.random.SeedSequence) -> None:
-        """Restarts the stream of seeds and uniform tasks."""
+    def reseed(self, seed: int | Sequence[int | None] | np.random.SeedSequence) -> None:
+        """Restarts the stream of seeds and uniform tasks; of several seeds the first that is one counts."""
+        if not isinstance(seed, int | np.integer | np.random.SeedSequence):
+            seed = next((s for s in seed if s is not None), 0)
         self.rng = np.random.default_rng(seeds.branch(seed, seeds.CLASSROOM, self._student))
         self._rollouts = np.random.default_rng(seeds.branch(seed, seeds.ROLLOUTS, self._student))
 
@@ -44,11 +48,19 @@ class Curriculum:
         Raises:
             InvalidTask: If a teacher's task is outside the task space.
             InvalidTeacher: If a teacher does not return `n` lessons.
+            InvalidStudent: If the student would learn from lessons that say `learn=False`.
         """
         lessons = self._roster.tasks(n, self._student)
         lessons = self._uniform(n) if lessons is None else [self._checked(lesson) for lesson in lessons]
         lessons = self._roster.starts(lessons)
-        return lessons, [seeds.draw_seed(self.rng) if x.seed is None else int(x.seed) for x in lessons]
+        self._roster.check_masks(lessons)
+        return lessons, [self._seed(lesson) for lesson in lessons]
+
+    def _seed(self, lesson: Lesson) -> int:
+        """Returns the seed of a lesson's episode; one that begins with a replay goes on with the replay's."""
+        seed = seeds.draw_seed(self.rng) if lesson.seed is None else int(lesson.seed)
+        start = lesson.start
+        return seed if start is None or start.kind != "replay" or start.seed is None else int(start.seed)
 
     def _uniform(self, n: int) -> list[Lesson]:
         if self._space is None:
@@ -58,7 +70,8 @@ class Curriculum:
     def _checked(self, lesson: Lesson) -> Lesson:
         if lesson.task is not None and self._space is not None:
             check_task(lesson.task, self._space, self._names)
-        return lesson
+        # A copy: a teacher may write into its array once the lesson is served.
+        return replace(lesson, task=lesson.task.copy()) if isinstance(lesson.task, np.ndarray) else lesson
 
     def state_dict(self) -> dict[str, Any]:
         """Returns the random state."""

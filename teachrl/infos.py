@@ -29,7 +29,31 @@ def autoreset_infos(
     for row, i in enumerate(np.flatnonzero(done).tolist()):
         final_obs[i] = take(final, row)
     marks = {"_final_obs": done.copy(), "_final_info": done.copy()}
-    return {**running_infos, **reset_infos, "final_obs": final_obs, "final_info": final_infos, **marks}
+    return {**merge_infos(running_infos, reset_infos, done), "final_obs": final_obs, "final_info": final_infos, **marks}
+
+
+def merge_infos(running: dict[str, Any], begun: dict[str, Any], done: Bools) -> dict[str, Any]:
+    """Joins the infos of running episodes with those of the episodes that begin where `done` (N,)."""
+    merged = dict(running)
+    for key, value in begun.items():
+        if key.startswith("_") and key[1:] in begun:
+            continue
+        mask = begun.get(f"_{key}", done)
+        merged[key] = _join(running[key], value, mask) if key in running else value
+        merged[f"_{key}"] = mask | running.get(f"_{key}", np.zeros_like(done))
+    return merged
+
+
+def _join(running: Any, begun: Any, mask: Bools) -> Any:
+    if isinstance(running, dict) and isinstance(begun, dict):
+        return merge_infos(running, begun, mask)
+    if isinstance(running, np.ndarray) and isinstance(begun, np.ndarray) and running.shape == begun.shape:
+        chosen = mask.reshape(len(mask), *(1,) * (running.ndim - 1))
+        return np.where(chosen, begun, running)
+    joined = np.full(len(mask), None, dtype=object)
+    for i, beginning in enumerate(mask.tolist()):
+        joined[i] = (begun if beginning else running)[i]
+    return joined
 
 
 def split_infos(infos: dict[str, Any], done: Bools) -> tuple[dict[str, Any], dict[str, Any]]:

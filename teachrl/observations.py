@@ -31,6 +31,24 @@ def put(target: Observations, indices: Array, rows: Observations) -> Observation
     return result
 
 
+def copied(observations: Observations) -> Observations:
+    """Returns a copy, for those who may write into it."""
+    if isinstance(observations, dict):
+        return {name: copied(value) for name, value in observations.items()}
+    if isinstance(observations, tuple):
+        return tuple(copied(value) for value in observations)
+    return observations.copy()
+
+
+def as_actions(actions: Any, dtype: Any) -> Array:
+    """Returns a copy of actions (N, *a) in their space's dtype, which is what environments are given.
+
+    Numbers of another kind (fractions for integers) stay as they are, for the environments to refuse.
+    """
+    given: Array = np.array(actions)
+    return given.astype(dtype, copy=False) if np.can_cast(given.dtype, dtype, "same_kind") else given
+
+
 def equal(a: Observations, b: Observations) -> bool:
     """Tells whether two observations are the same bit for bit."""
     if isinstance(a, dict):
@@ -48,8 +66,11 @@ def non_finite_rows(observations: Observations) -> Array | None:
         masks = [mask for part in parts if (mask := non_finite_rows(part)) is not None]
         return np.logical_or.reduce(masks) if masks else None
     # The sum is finite unless an entry is not (or it overflows): one pass, no temporary.
-    if observations.dtype.kind != "f" or np.isfinite(np.add.reduce(observations, axis=None)):
+    if observations.dtype.kind != "f":
         return None
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(np.add.reduce(observations, axis=None)):
+            return None
     mask = ~np.isfinite(observations).reshape(len(observations), -1).all(axis=1)
     return mask if mask.any() else None
 

@@ -10,7 +10,7 @@ from gymnasium import spaces
 
 from teachrl.errors import InvalidTeacher
 from teachrl.lessons import Array, Bools, Lesson, Observations
-from teachrl.observations import has_views, view_space
+from teachrl.observations import copied, has_views, view_space
 from teachrl.roster import Roster
 from teachrl.teacher import Teacher
 
@@ -68,6 +68,8 @@ class Observer:
         seen = raw if self.view is None else raw[self.view]
         if goals is not None:
             seen = {"observation": seen, "subgoal": goals} if self._wrap else {**seen, "subgoal": goals}
+        if self._transformers:
+            seen = copied(seen)  # a transform may write into what it is given, and others see the same
         for transformer in self._transformers:
             seen = transformer.transform_observations(seen, lessons, first, indices)
         return seen

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -10,6 +10,8 @@ import numpy as np
 
 from teachrl.classroom import Classroom
 from teachrl.lessons import Counters, Episode, Lesson, Report, Step
+from teachrl.policies import as_policy
+from teachrl.roster import concerning, entries, is_disabled
 from teachrl.student import Policy
 from teachrl.teacher import Teacher
 from teachrl.vector import LessonVectorEnv
@@ -49,10 +51,11 @@ class Syllabus(Teacher):
 
 def play(
     envs: LessonVectorEnv,
-    policy: Policy,
+    policy: Policy | Any,
     lessons: Sequence[Lesson],
     *,
     teachers: Sequence[Teacher] = (),
+    disable: Collection[str] = (),
     view: str = "student",
     seed: int | np.random.SeedSequence = 0,
     deterministic: bool = True,
@@ -65,9 +68,10 @@ def play(
 
     Args:
         envs: Where to play; left open.
-        policy: Who plays.
+        policy: Who plays: a policy, or what `as_policy` makes one of.
         lessons: What to play.
         teachers: The run's teachers. Copies of them act, with their permanent channels only.
+        disable: The run's disabled channels, which stay off.
         view: The view the policy sees.
         seed: Root of the seeds of lessons that have none.
         deterministic: The mode of the policy's distribution rather than samples.
@@ -82,18 +86,20 @@ def play(
     if not lessons:
         return []
     syllabus = Syllabus(list(lessons))
-    copies = [type(t)(**t.init_args) for t in teachers if _acts_in_evaluation(t)]
-    originals = [t for t in teachers if _acts_in_evaluation(t)]
+    off = [entry for entry in entries(disable) if entry != "tasks"]  # the lessons of a syllabus stay on
+    originals = [t for t in teachers if _acts_in_evaluation(t, off)]
+    copies = [type(t)(**t.init_args) for t in originals]
     classroom = Classroom(
-        envs, [syllabus, *copies], view=view, seed=seed, counters=counters, student=student, permanent_only=True
-    )
+        envs, [syllabus, *copies], disable=concerning(copies, off), view=view, seed=seed, counters=counters,
+        student=student, permanent_only=True,
+    )  # fmt: skip
     for copy, original in zip(copies, originals, strict=True):
         copy.load_state_dict(original.state_dict())
     classroom.gamma = gamma
     observations, first = classroom.observed()
-    state: Any = None
+    acting, state = as_policy(policy), None
     while not syllabus.finished:
-        actions, state = policy.act(observations, state, first, deterministic)
+        actions, state = acting.act(observations, state, first, deterministic)
         classroom.step(actions)
         observations, first = classroom.observed()
         if on_step is not None and classroom.last is not None:
@@ -101,6 +107,7 @@ def play(
     return [syllabus.played[place] for place in range(len(lessons))]
 
 
-def _acts_in_evaluation(teacher: Teacher) -> bool:
+def _acts_in_evaluation(teacher: Teacher, disable: Collection[str]) -> bool:
     """Whether a policy cannot be played without this teacher: it is permanent, or its goals widen the observations."""
-    return bool(teacher.permanent & teacher.channels) or "subgoals" in teacher.channels
+    permanent = teacher.permanent & teacher.channels
+    return "subgoals" in teacher.channels or any(not is_disabled(teacher, channel, disable) for channel in permanent)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from teachrl.errors import InvalidTeacher, UnknownName
+from teachrl.errors import InvalidStudent, InvalidTeacher, UnknownName
 from teachrl.lessons import Array, Bools, Floats, Labels, Lesson, Observations, Report, Step
 from teachrl.teacher import (
     CHANNELS,
@@ -45,15 +45,16 @@ class Roster:
     ) -> None:
         self.teachers = list(teachers)
         self._check_teachers()
-        disable = [disable] if isinstance(disable, str) else list(disable)
+        disable = entries(disable)
         self._check_disable(disable)
+        self._disable = disable
+        self._learns_all: str | None = None  # the student, if it cannot leave lessons out
         self.by_channel: dict[str, list[Teacher]] = {
             channel: [
                 t
                 for t in self.teachers
                 if channel in t.channels
-                and channel not in disable
-                and f"{type(t).__name__}.{channel}" not in disable
+                and not is_disabled(t, channel, disable)
                 and (channel in t.permanent or not permanent_only)
             ]
             for channel in CHANNELS
@@ -78,10 +79,6 @@ class Roster:
             raise InvalidTeacher("One teacher stands twice in the list of teachers; make a second instance.")
 
     def _check_disable(self, disable: Collection[str]) -> None:
-        if isinstance(disable, str):
-            raise InvalidTeacher(
-                f"`disable` takes a list of channels, got the string {disable!r}: write [{disable!r}]."
-            )
         known = {*CHANNELS, *(f"{type(t).__name__}.{c}" for t in self.teachers for c in t.channels)}
         for entry in disable:
             if entry not in known:
@@ -106,8 +103,10 @@ class Roster:
 
     @property
     def goal_setter(self) -> SetsSubgoals | None:
-        """The teacher whose goal space widens the observations, its channel on or off."""
-        return next((cast(SetsSubgoals, t) for t in self.teachers if "subgoals" in t.channels), None)
+        """The teacher whose goal space widens the observations, its channel on or off; rather one not disabled."""
+        able = [t for t in self.teachers if "subgoals" in t.channels]
+        able.sort(key=lambda t: is_disabled(t, "subgoals", self._disable))
+        return cast(SetsSubgoals, able[0]) if able else None
 
     @property
     def cadence(self) -> str:
@@ -137,8 +136,7 @@ class Roster:
         Raises:
             InvalidStudent: Naming the channels and the teachers.
         """
-        from teachrl.errors import InvalidStudent
-
+        self._learns_all = None if "learn" in student.accepts else type(student).__name__
         needed = self.channels | ({"rollout"} if self.cadence == "rollout" else set())
         if missing := sorted(needed - set(student.accepts)):
             users = sorted({type(t).__name__ for c in missing for t in self.by_channel.get(c, self.teachers)})
@@ -160,11 +158,40 @@ class Roster:
         asked = cast(SetsTasks, self.sets_tasks).sample_tasks(n, student=student)
         return _checked(asked, n, self.sets_tasks, "sample_tasks")
 
+    def check_masks(self, lessons: Sequence[Lesson]) -> None:
+        """Refuses lessons that must not be learned from where the student would train on them all the same.
+
+        Raises:
+            InvalidStudent: Naming the student.
+        """
+        if self._learns_all is not None and not all(lesson.learn for lesson in lessons):
+            setter = type(self.sets_tasks or self.sets_starts).__name__
+            raise InvalidStudent(
+                f"{setter} set a lesson with learn=False, which {self._learns_all} would train on: its `accepts` lacks "
+                "'learn'. Take a student that leaves such lessons out, or leave the teacher out."
+            )
+
     def starts(self, lessons: list[Lesson]) -> list[Lesson]:
         """Asks where the lessons shall begin."""
         if self.sets_starts is None:
             return lessons
         return _checked(self.sets_starts.sample_starts(lessons), len(lessons), self.sets_starts, "sample_starts")
+
+    def subgoals(
+        self, observations: Observations, lessons: Sequence[Lesson], first: Bools, step: Step | None
+    ) -> Array | None:
+        """Asks for the goals (N, *g); None if nobody sets them."""
+        if self.sets_subgoals is None:
+            return None
+        goals = np.asarray(self.sets_subgoals.subgoals(observations, lessons, first, step))
+        space = self.sets_subgoals.goal_space
+        if goals.shape != (len(lessons), *space.shape):
+            raise InvalidTeacher(
+                f"{type(self.sets_subgoals).__name__}.subgoals must return goals of the shape "
+                f"{(len(lessons), *space.shape)}, one of its goal_space {space} for each environment, "
+                f"got {goals.shape}."
+            )
+        return goals.astype(space.dtype)
 
     def shape(self, step: Step) -> Floats:
         """Returns the rewards with all shaping added."""
@@ -185,8 +212,16 @@ class Roster:
         """Returns the executed actions and where they are a teacher's; the first teacher that claims an env wins."""
         executed, overridden = actions, np.zeros(len(lessons), dtype=bool)
         for teacher in self.overriders:
-            chosen, mask = teacher.override_actions(observations, actions, lessons, first)
-            mask = np.asarray(mask, dtype=bool) & ~overridden
+            chosen, mask = teacher.override_actions(observations, actions.copy(), lessons, first)
+            chosen, mask = np.asarray(chosen), np.asarray(mask, dtype=bool)
+            fits = chosen.shape == actions.shape and np.can_cast(chosen.dtype, actions.dtype, "same_kind")
+            if not fits or mask.shape != overridden.shape:
+                raise InvalidTeacher(
+                    f"{type(teacher).__name__}.override_actions must return actions of the shape {actions.shape} with "
+                    f"numbers like {actions.dtype}, and a mask {overridden.shape}; got {chosen.shape} {chosen.dtype} "
+                    f"and {mask.shape}."
+                )
+            mask = mask & ~overridden
             shape = (len(mask), *(1,) * (actions.ndim - 1))
             executed = np.where(mask.reshape(shape), chosen, executed).astype(actions.dtype, copy=False)
             overridden |= mask
@@ -211,6 +246,22 @@ class Roster:
             raise InvalidTeacher(f"The saved state is of the teachers {sorted(state)}, but these are {expected}.")
         for key, teacher in zip(expected, self.teachers, strict=True):
             teacher.load_state_dict(state[key])
+
+
+def entries(disable: Collection[str]) -> list[str]:
+    """Returns the entries of `disable`, which may be a single one."""
+    return [disable] if isinstance(disable, str) else list(disable)
+
+
+def is_disabled(teacher: Teacher, channel: str, disable: Collection[str]) -> bool:
+    """Tells whether `disable` switches a teacher's channel off."""
+    return channel in disable or f"{type(teacher).__name__}.{channel}" in disable
+
+
+def concerning(teachers: Sequence[Teacher], disable: Collection[str]) -> list[str]:
+    """Returns the entries of `disable` that are about these teachers, for a classroom with some of a run's."""
+    known = {*CHANNELS, *(f"{type(t).__name__}.{c}" for t in teachers for c in t.channels)}
+    return [entry for entry in entries(disable) if entry in known]
 
 
 def _checked(lessons: Sequence[Lesson], n: int, teacher: object, method: str) -> list[Lesson]:

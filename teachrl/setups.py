@@ -9,6 +9,7 @@ import numpy as np
 
 from teachrl.errors import InvalidStudent
 from teachrl.lessons import Episode, Lesson
+from teachrl.roster import concerning
 from teachrl.teacher import Setup, Teacher
 from teachrl.vector import LessonVectorEnv
 
@@ -53,7 +54,7 @@ def _rollouts(classroom: Classroom, lessons: Sequence[Lesson], deterministic: bo
     envs = classroom.envs.make_another(num_envs=max(1, min(classroom.num_envs, len(lessons))))
     try:
         return play(
-            envs, student.policy, lessons, teachers=classroom.teachers, view=classroom.view,
+            envs, student.policy, lessons, teachers=classroom.teachers, disable=classroom.disable, view=classroom.view,
             seed=classroom.curriculum.rollout_seed(),
             deterministic=deterministic, gamma=student.gamma, counters=classroom.counters, student=classroom.index,
         )  # fmt: skip
@@ -74,10 +75,11 @@ def _another(
 
     Teachers without a channel only listen, and hear of every student.
     """
+    teachers = [teacher, *(other for other in classroom.teachers if not other.channels and other is not teacher)]
     return type(classroom)(
         envs or classroom.envs.make_another(num_envs=num_envs or classroom.num_envs),
-        [teacher, *(listener for listener in classroom.teachers if not listener.channels)],
-        disable=[*classroom.disable, *(["tasks"] if envs is not None else [])],
+        teachers,
+        disable=[*concerning(teachers, classroom.disable), *(["tasks"] if envs is not None else [])],
         view=classroom.view if envs is None else "student",
         seed=classroom.root,
         student=student,

@@ -65,7 +65,7 @@ def _encode(value: Any, where: str) -> Any:
 def _decode(value: Any) -> Any:
     if isinstance(value, dict):
         if _RNG in value:
-            rng = np.random.default_rng()
+            rng = np.random.Generator(getattr(np.random, value[_RNG]["bit_generator"])())
             set_rng_state(rng, value[_RNG])
             return rng
         if _DEQUE in value:

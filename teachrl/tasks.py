@@ -41,17 +41,21 @@ def check_task(task: Any, space: spaces.Space[Any], names: Sequence[str] = ()) -
         raise InvalidTask(f"A task must be {space.shape} numbers, got {task!r} ({error}).") from error
     if vector.shape != space.shape:
         raise InvalidTask(f"A task must have the shape {space.shape}, got {vector.shape}: {task!r}.")
-    result = vector.astype(space.dtype)
+    with np.errstate(over="ignore", invalid="ignore"):  # what does not fit is not inside
+        result = vector.astype(space.dtype)
     inside = (result >= space.low) & (result <= space.high)
+    if np.issubdtype(space.dtype, np.integer):
+        inside &= result == vector
     if inside.all():
         return result
     return _raise_outside(vector, inside, space, names)
 
 
 def _raise_outside(vector: Any, inside: Any, space: spaces.Box, names: Sequence[str]) -> Any:
+    whole = "a whole number, " if np.issubdtype(space.dtype, np.integer) else ""
     wrong = [
         f"{names[i] if i < len(names) else f'coordinate {i}'} is {vector.flat[i]:g}, "
-        f"expected {space.low.flat[i]:g} to {space.high.flat[i]:g}"
+        f"expected {whole}{space.low.flat[i]:g} to {space.high.flat[i]:g}"
         for i in np.flatnonzero(~inside).tolist()
     ]
     raise InvalidTask(

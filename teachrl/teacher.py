@@ -23,7 +23,6 @@ import numpy as np
 from gymnasium import spaces
 
 from teachrl.configurable import Configurable
-from teachrl.errors import InvalidTeacher
 from teachrl.lessons import Array, Bools, Episode, Floats, Labels, Lesson, Observations, Report, Step
 from teachrl.state import capture, restore
 
@@ -152,7 +151,11 @@ class Teacher(Configurable):
         return capture(self, exclude={*self.init_args, "setup"})
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continues from a `state_dict`, after `begin`."""
+        """Continues from a `state_dict`, after `begin`.
+
+        A permanent teacher is also copied into evaluations so, of another number of environments: what it keeps of
+        each environment is begun anew there.
+        """
         restore(self, state)
 
 
@@ -260,9 +263,8 @@ class TaskTeacher(Teacher):
     def begin(self, setup: Setup) -> None:
         """Starts a run; leaves the task space in `self.task_space`."""
         super().begin(setup)
-        if setup.task_space is None:
-            raise InvalidTeacher(f"{type(self).__name__} sets tasks, but {setup.env_id} has no task space.")
-        self.task_space = setup.task_space
+        if setup.task_space is not None:  # where there is none, the classroom lets it begin with its channel off only
+            self.task_space = setup.task_space
 
     def sample(self, n: int) -> Sequence[Any]:
         """Returns `n` tasks, members of `self.task_space`."""

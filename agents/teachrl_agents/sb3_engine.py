@@ -82,7 +82,9 @@ class Engine:
             return
         if not isinstance(model.rollout_buffer, LessonRollouts):
             model.rollout_buffer = sequences_like(model.rollout_buffer)
-        changed = self._normaliser is not None or self._transpose is not None
+        # Stable-Baselines3 reshapes dictionaries in place and discrete observations at once.
+        plain = isinstance(self._lived.observation_space, spaces.Box)
+        changed = self._normaliser is not None or self._transpose is not None or not plain
         model.rollout_buffer.bind(self._lived, model.policy, keep_shown=changed)
 
     @property

@@ -145,13 +145,19 @@ class _Sequences(LessonRollouts):
     pad_and_flatten: Callable[[Array], th.Tensor]
 
     def get(self, batch_size: int | None = None) -> Generator[Any, None, None]:
-        """Yields minibatches of padded sequences in which something may be learned from."""
+        """Yields minibatches of padded sequences in which something may be learned from, or all as one."""
         self._flat_learn = self.swap_and_flatten(self.learn.astype(np.float32))
         stock: Generator[Any, None, None] = super(LessonRollouts, self).get(batch_size)
         if self.learn.all():
             yield from stock
-        else:
-            yield from (samples for samples in stock if samples.mask.sum() > 1)
+            return
+        empty = True
+        for samples in stock:
+            if samples.mask.sum() > 1:
+                empty = False
+                yield samples
+        if empty:  # the few rows lie apart, and the algorithm expects something to learn from
+            yield from super(LessonRollouts, self).get(None)
 
     def _get_samples(self, batch_inds: Array, *arguments: Any) -> Any:
         samples: Any = super()._get_samples(batch_inds, *arguments)

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+import numpy as np
+
 from teachrl import tasks
 from teachrl._vector.block import Block
 from teachrl._vector.describe import describe, time_limit
@@ -118,6 +120,8 @@ class Host:
 
     def _replay(self, index: int, state: State, options: dict[str, Any]) -> tuple[Any, Info]:
         start, actions = replay_plan(state)
+        if not self.actions.objects and self.actions.single:
+            actions = np.asarray(actions, dtype=self.actions.space.dtype)  # as a step casts them
         observation, info = self._start(index, state.seed, Lesson(state.task, start=start), options)
         for t, action in enumerate(actions):
             observation, _, terminated, truncated, info = self.steps[index](action)

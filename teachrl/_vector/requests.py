@@ -12,6 +12,7 @@ import numpy as np
 from teachrl._vector.messages import no_exact_states
 from teachrl.errors import InvalidEnvironment
 from teachrl.lessons import Bools, Lesson
+from teachrl.observations import equal
 from teachrl.snapshots import State
 from teachrl.tasks import check_task
 
@@ -120,7 +121,9 @@ def _check_lesson(envs: LessonVectorEnv, lesson: Lesson | None) -> Lesson:
     _check_start(envs, lesson.start)
     if lesson.task is None:
         return lesson
-    return dataclasses.replace(lesson, task=_check_task(envs, lesson.task))
+    lesson = dataclasses.replace(lesson, task=_check_task(envs, lesson.task))
+    _check_replayed_task(envs, lesson)
+    return lesson
 
 
 def _check_task(envs: LessonVectorEnv, task: Any) -> Any:
@@ -130,6 +133,19 @@ def _check_task(envs: LessonVectorEnv, task: Any) -> Any:
             "Wrap it in Parametrised to make some of its attributes tasks, or use a teacher that sets none."
         )
     return check_task(task, envs.task_space, envs.task_names)
+
+
+def _check_replayed_task(envs: LessonVectorEnv, lesson: Lesson) -> None:
+    state = lesson.start
+    if state is None or state.kind != "replay":
+        return
+    recorded = None if state.task is None else _check_task(envs, state.task)
+    if recorded is None or not equal(recorded, lesson.task):
+        raise InvalidEnvironment(
+            f"A lesson on the task {lesson.task!r} cannot start from a replay of the task {recorded!r} (None: the "
+            "default task), whose actions would lead elsewhere. Set the lesson's task to the start's: "
+            "dataclasses.replace(lesson, task=state.task, start=state)."
+        )
 
 
 def _check_start(envs: LessonVectorEnv, state: State | None) -> None:

@@ -85,7 +85,8 @@ class Examiner:
         envs = self._environments(len(lessons))
         with generators_kept(self._seed):
             played = play(
-                envs, self._student.policy, lessons, teachers=self._classroom.teachers, view=self._classroom.view,
+                envs, self._student.policy, lessons, teachers=self._classroom.teachers,
+                disable=self._classroom.disable, view=self._classroom.view,
                 seed=seeds.branch(self._seed, seeds.EVALUATION), deterministic=deterministic, on_step=on_step,
             )  # fmt: skip
         space = self._classroom.envs.task_space

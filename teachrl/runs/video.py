@@ -59,7 +59,8 @@ def film(
             camera = Camera(envs, _caption(lessons[name], name, envs), most_frames)
             try:
                 play(
-                    envs, student.policy, [lessons[name]], teachers=classroom.teachers, view=classroom.view,
+                    envs, student.policy, [lessons[name]], teachers=classroom.teachers,
+                    disable=classroom.disable, view=classroom.view,
                     seed=seeds.branch(seed, seeds.EVALUATION), deterministic=deterministic, on_step=camera,
                 )  # fmt: skip
             finally:

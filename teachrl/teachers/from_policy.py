@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from teachrl.errors import InvalidHyperparameter, InvalidTeacher
+from teachrl.errors import InvalidHyperparameter, InvalidStudent, InvalidTeacher
 from teachrl.lessons import Array, Bools, Labels, Lesson, Observations
 from teachrl.observations import has_views, view_space
+from teachrl.policies import as_policy
 from teachrl.student import Policy
 from teachrl.teacher import Setup, Teacher
 
@@ -20,18 +21,20 @@ class FromPolicy(Teacher):
     A policy with a memory is asked once a step, in order, whichever channels are in use.
 
     Args:
-        policy: What to ask: anything with `act(observations, state, first, deterministic)`. One that also has
-            `distribution(observations)`, returning parameters by name, gives soft labels.
+        policy: What to ask: a policy, a student that has begun, a Stable-Baselines3 model, or a function of
+            observations. One that also has `distribution(observations)`, returning parameters by name, gives soft
+            labels.
         channels: `"labels"`, `"actions"`, or both.
         view: The view the policy sees, where the environment has several.
         share: Share of steps, drawn at random, that the actions channel overrides.
 
     Raises:
         InvalidHyperparameter: In `begin`, if a channel or the share is impossible.
+        InvalidStudent: In `begin`, if `policy` is nothing that acts.
     """
 
     def __init__(
-        self, policy: Policy, channels: Sequence[str] = ("labels",), view: str = "teacher", share: float = 1.0
+        self, policy: Any, channels: Sequence[str] = ("labels",), view: str = "teacher", share: float = 1.0
     ) -> None:
         self.policy = policy
         self._channels = tuple(channels)
@@ -55,6 +58,7 @@ class FromPolicy(Teacher):
         self._viewed = has_views(setup.observation_space)
         if self._viewed:
             view_space(setup.observation_space, self.view)
+        self._acting: Policy = as_policy(self.policy)
         self._memory: Any = None
         self._asked: Observations = None
         self._answer: Array = np.empty(0)
@@ -63,7 +67,7 @@ class FromPolicy(Teacher):
         if observations is not self._asked:
             self._asked = observations
             seen = observations[self.view] if self._viewed else observations
-            self._answer, self._memory = self.policy.act(seen, self._memory, first, True)
+            self._answer, self._memory = self._acting.act(seen, self._memory, first, True)
             self._answer = np.asarray(self._answer)
             if len(self._answer) != len(first):
                 raise InvalidTeacher(
@@ -74,10 +78,18 @@ class FromPolicy(Teacher):
     def label_actions(self, observations: Observations, lessons: Sequence[Lesson], first: Bools) -> Labels:
         """Labels every environment with the policy's action."""
         actions = self._ask(observations, first)
-        soft = getattr(self.policy, "distribution", None)
-        seen = observations[self.view] if self._viewed else observations
-        parameters = soft(seen) if soft is not None and self._memory is None else None
-        return Labels(actions, parameters, np.ones(len(actions), dtype=bool))
+        return Labels(actions, self._parameters(observations), np.ones(len(actions), dtype=bool))
+
+    def _parameters(self, observations: Observations) -> dict[str, Array] | None:
+        """Returns the distribution's parameters; None of a policy that has none, or whose depend on its memory."""
+        soft = getattr(self._acting, "distribution", None)
+        if soft is None or self._memory is not None:
+            return None
+        try:
+            found: dict[str, Array] = soft(observations[self.view] if self._viewed else observations)
+        except InvalidStudent:  # deterministic algorithms (DQN, TD3) share their policy class with those that have one
+            return None
+        return found
 
     def override_actions(
         self, observations: Observations, actions: Array, lessons: Sequence[Lesson], first: Bools
@@ -89,11 +101,12 @@ class FromPolicy(Teacher):
         """Returns the memory and the random state."""
         from teachrl.state import rng_state
 
-        return {"rng": rng_state(self.rng), "memory": self._memory}
+        return {"rng": rng_state(self.rng), "memory": self._memory, "num_envs": self.setup.num_envs}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continues from a `state_dict`."""
         from teachrl.state import set_rng_state
 
         set_rng_state(self.rng, state["rng"])
-        self._memory, self._asked = state["memory"], None
+        self._memory = state["memory"] if state["num_envs"] == self.setup.num_envs else None  # of other environments
+        self._asked = None
