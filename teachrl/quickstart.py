@@ -2,13 +2,15 @@
 
 Later entries win:
 
-1. `quickstart.yaml`; once an environment, a teacher or a config is given, without its teachers and env_kwargs;
+1. `quickstart.yaml`; once an environment, a teacher or a config is given, without its teachers and env_kwargs, and in
+   a run of another length without its interval of evaluations;
 2. what the environment recommends: a class attribute `training_defaults`, a dict with any of `steps`, `num_envs` and
    `student`, for an environment that the user names;
 3. the config;
 4. the flags. Named teachers and wrappers replace those of the config, as a named student does: it brings its own
-   arguments only. Dotted flags without a name before them change what is there. Another environment than the
-   config's drops the config's env_kwargs and wrappers.
+   arguments only. Dotted flags without a name before them change what is there; another `algorithm` drops the
+   student's other arguments, which were chosen for the one before. Another environment than the config's drops the
+   config's env_kwargs and wrappers.
 """
 
 from __future__ import annotations
@@ -76,8 +78,11 @@ def _defaults(given: Sorted) -> dict[str, Any]:
         data = {name: value for name, value in data.items() if name not in ("teachers", "env_kwargs")}
     if env is not None and "env" in config and env != config["env"]:
         config = {name: value for name, value in config.items() if name not in ("env_kwargs", "wrappers")}
+    length = data["steps"]
     if (chosen := env or config.get("env")) is not None:
         data |= recommended(chosen)
+    if given.value("steps") is not None or (data | config)["steps"] != length:
+        del data["eval_every"]
     return data | config
 
 
@@ -129,12 +134,19 @@ def _specs(kind: str, parts: Sequence[Part], there: Any) -> list[tuple[Any, Sequ
             path = ".".join(parts[0].flags[0].path)
             raise InvalidHyperparameter(f"--{kind}.{path} has no {kind} before it; name one first: --{kind} NAME.")
         if parts:
-            specs[-1] = (specs[-1][0], parts[0].flags)
+            specs[-1] = (_without_others_arguments(specs[-1][0], parts[0].flags), parts[0].flags)
     elif first.name.startswith("["):
         return _specs(kind, [Part(None, first.flags)] if first.flags else [], load_yaml(first.name))
     else:
         specs, named = [], parts
     return [*specs, *((part.name, part.flags) for part in named)]
+
+
+def _without_others_arguments(spec: Any, flags: Sequence[Flag]) -> Any:
+    """Drops a description's arguments if a flag names another algorithm than the one they were chosen for."""
+    there = parse_spec(spec)["init_args"].get("algorithm")
+    another = any(flag.path == ("algorithm",) and flag.value != there for flag in flags)
+    return {**parse_spec(spec), "init_args": {}} if there is not None and another else spec
 
 
 def _wrapper(spec: Any, flags: Sequence[Flag]) -> dict[str, Any]:

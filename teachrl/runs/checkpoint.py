@@ -45,7 +45,7 @@ def save_tree(directory: str | Path, tree: Any, name: str = "tree") -> None:
     save_file(arrays, path / f"{name}.safetensors")
     (path / f"{name}.json").write_text(json.dumps(skeleton, allow_nan=False), encoding="ascii")
     for suffix in ("safetensors", "json"):
-        _flush(path / f"{name}.{suffix}")
+        flush(path / f"{name}.{suffix}")
 
 
 def load_tree(directory: str | Path, name: str = "tree") -> Any:
@@ -138,8 +138,8 @@ def newest_checkpoint(directory: str | Path) -> Path | None:
 def _complete(draft: Path) -> None:
     sizes = {p.name: p.stat().st_size for p in sorted(draft.iterdir())}
     (draft / COMPLETE).write_text(json.dumps(sizes), encoding="ascii")
-    _flush(draft / COMPLETE)
-    _flush(draft)
+    flush(draft / COMPLETE)
+    flush(draft)
 
 
 def _is_whole(path: Path) -> bool:
@@ -154,10 +154,10 @@ def _replace(draft: Path, final: Path) -> None:
     """Puts `draft` in the place of `final`; a checkpoint of the same step gives way first."""
     shutil.rmtree(final, ignore_errors=True)
     draft.rename(final)
-    _flush(final.parent)
+    flush(final.parent)
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
     """Makes sure a file's, or where the system can a directory's, contents are on the disk."""
     if path.is_dir() and os.name == "nt":
         return

@@ -6,7 +6,8 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -92,6 +93,28 @@ class RunDirectory:
             )
         self.meta()
         return self
+
+    @contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Keeps other processes from working on this run meanwhile, where the system can lock a directory.
+
+        Raises:
+            InvalidRun: If another process is at work on it.
+        """
+        if sys.platform == "win32":
+            yield
+            return
+        import fcntl
+
+        handle = os.open(self.path, os.O_RDONLY)
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise InvalidRun(f"Another process is at work on {self.path}. Stop it, or let it end.") from error
+            yield
+        finally:
+            os.close(handle)
 
     def checkpoint(self) -> Path:
         """Returns the newest whole checkpoint.

@@ -19,6 +19,7 @@ from teachrl.runs.participants import Participants
 from teachrl.runs.run import Run
 from teachrl.runs.settings import Settings
 from teachrl.runs.threads import limited_threads
+from teachrl.runs.train import defaults
 from teachrl.runs.video import choose, film, film_title
 from teachrl.student import Student
 
@@ -112,4 +113,4 @@ def _settings(directory: RunDirectory) -> Settings:
             f"The run in {directory.path} was made in Python of objects that its config.yaml cannot hold. Evaluate it "
             "where it was made: evaluate(train(...)), or train(..., resume=directory) with the same objects."
         )
-    return Settings.checked(load_config(directory.config_file))
+    return Settings.checked({**defaults(), **load_config(directory.config_file)})

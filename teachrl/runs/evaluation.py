@@ -80,7 +80,7 @@ class Evaluation(Mapping[str, Any]):
     @property
     def line(self) -> str:
         """The result in a line: `mastered 37/100, mean return 112.4`."""
-        mean = f"mean return {self.mean_return:.1f}"
+        mean = f"mean return {_return_text(self.mean_return)}"
         return mean if self.mastered is None else f"mastered {self.mastered}/{len(self.names)}, {mean}"
 
     def __str__(self) -> str:
@@ -137,7 +137,7 @@ class Evaluation(Mapping[str, Any]):
         for column in ("return", "length", *(["success"] if self.successes is not None else [])):
             table.add_column(column, justify="right", no_wrap=True)
         for row in self.tasks:
-            cells = [row["name"], _task_text(row["task"]), f"{row['return']:.1f}", f"{row['length']:.0f}"]
+            cells = [row["name"], _task_text(row["task"]), _return_text(row["return"]), f"{row['length']:.0f}"]
             table.add_row(*cells, *([] if row["success"] is None else [f"{row['success']:.0%}"]))
         needed = Console(width=10**6).measure(table).maximum
         Console(width=max(Console().width, needed)).print(table)
@@ -159,6 +159,10 @@ def collect(
         np.array([e.length for e in episodes], np.int64).reshape(shape).T,
         np.array([e.success for e in episodes], bool).reshape(shape).T if told else None,
     )
+
+
+def _return_text(value: float) -> str:
+    return f"{value:.1f}" if abs(value) >= 1 else f"{value:.2g}"
 
 
 def _task_text(numbers: list[float] | None) -> str:

@@ -16,14 +16,16 @@ class Metrics:
 
     Args:
         path: The file.
-        size: Of a resumed run: the file's size in bytes at its checkpoint; what follows is dropped.
+        size: Of a resumed run: the file's size in bytes at its checkpoint; what follows is dropped, and so is a last
+            line that is not whole.
     """
 
     def __init__(self, path: Path, size: int = 0) -> None:
         self._path = path
         self._file = path.open("ab")
-        if size < self._file.tell():
-            self._file.truncate(size)
+        whole = path.read_bytes()[:size].rfind(b"\n") + 1
+        if whole < self._file.tell():
+            self._file.truncate(whole)
             self._file.seek(0, os.SEEK_END)
 
     @property

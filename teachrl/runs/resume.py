@@ -54,7 +54,7 @@ class Resumption:
             given = {**self._objects(), **given}
         if given.get("steps") is None:
             given["steps"] = stored["steps"]
-        settings = Settings.checked({**{k: defaults[k] for k in stored}, **given})
+        settings = Settings.checked({**defaults, **given})
         now = settings.config()
         if changed := differences(stored, now):
             name = changed[0]

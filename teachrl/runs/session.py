@@ -112,7 +112,8 @@ class Session:
         if evaluation is not None:
             self.log.write(row, {**self.people.scalars(), **{f"eval/{k}": v for k, v in evaluation.scalars().items()}})
             if self.log.takes_pictures:
-                self.log.pictures(self.taught(), evaluation, self.axes(), self.classroom.teachers, self.total_steps)
+                taught = self.taught()
+                self.log.pictures(taught, evaluation, self.axes(taught), self.classroom.teachers, self.total_steps)
         else:
             self.log.write(row, self.people.scalars())
         self.console.show(self.log.newest)
@@ -128,14 +129,10 @@ class Session:
         """Returns the episodes so far, for pictures."""
         return Taught.of(self.episodes.read(["steps", "task", "return"]))
 
-    def axes(self) -> Axes:
+    def axes(self, taught: Taught) -> Axes:
         """Returns the task space as axes of pictures."""
         envs = self.classroom.envs
-        dims = 0 if envs.task_space is None else max((len(t) for t in self._some_tasks()), default=0)
-        return Axes.of(envs.task_space, envs.task_names, dims)
-
-    def _some_tasks(self) -> list[list[float]]:
-        return [task for task in self.episodes.read(["task"])["task"][:1] if task is not None]
+        return Axes.of(envs.task_space, envs.task_names, taught.tasks.shape[1])
 
     # Checkpoints
 
@@ -184,8 +181,14 @@ class Session:
             self.student.load_state_dict(load_tree(checkpoint, "student"))
         if self.settings.steps != progress["total"]:
             self.student.extend(self.settings.steps)
-        for table in (self.episodes, self.evaluations):
-            table.rewind(progress["steps"], progress["total_steps"])
+        try:
+            for table in (self.episodes, self.evaluations):
+                table.rewind(progress["steps"], progress["total_steps"])
+        except (OSError, ValueError) as error:
+            raise InvalidRun(
+                f"The tables of {self.directory.path} cannot be continued: {error} Remove a file that is damaged to go "
+                "on without its rows."
+            ) from error
         for path in self.directory.checkpoints.iterdir():
             if path.name.isdigit() and int(path.name) > progress["steps"]:
                 path.rename(path.with_name(f".{path.name}.tmp"))

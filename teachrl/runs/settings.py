@@ -88,7 +88,9 @@ class Settings:
         return [type(t).__name__ for t in self.teachers]
 
 
-FREE_TO_CHANGE = frozenset({"steps", "workers", "threads", "device", "loggers", "checkpoint_every", "video"})
+FREE_TO_CHANGE = frozenset(
+    {"steps", "workers", "threads", "device", "loggers", "eval_every", "checkpoint_every", "video"}
+)
 """Settings that may differ when a run is resumed."""
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from gymnasium import spaces
 
 from teachrl.lessons import Episode
+from teachrl.runs.checkpoint import flush
 
 EPISODES = {
     "steps": "int64", "task": "list", "seed": "int64", "start": "int64", "learn": "bool", "return": "float64",
@@ -126,6 +127,7 @@ def _write(table: Any, path: Path) -> None:
     draft = path.with_name(f".{path.name}.tmp")
     try:
         pq.write_table(table, draft, compression="zstd")
+        flush(draft)
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)

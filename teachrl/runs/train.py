@@ -85,18 +85,30 @@ def train(
     """
     arguments = dict(locals())
     if resume is not None:
-        defaults = {name: p.default for name, p in inspect.signature(train).parameters.items()}
-        return _continue(Resumption(RunDirectory.open(resume), arguments, defaults), progress)
+        if out is not None and Path(out).resolve() != Path(resume).resolve():
+            raise InvalidRun(f"A resumed run stays in its own directory, {resume}: leave out={out!r} away.")
+        directory = RunDirectory.open(resume)
+        with directory.claimed():
+            return _continue(Resumption(directory, arguments, defaults()), progress)
     settings = Settings.checked(arguments)
     place = Path(out) if out else default_place(settings.env, settings.teacher_names, settings.seed)
     check_free(place)
     return _begin(settings, place, progress)
 
 
+def defaults() -> dict[str, Any]:
+    """Returns the defaults of the arguments of `train`."""
+    return {name: p.default for name, p in inspect.signature(train).parameters.items()}
+
+
 def _begin(settings: Settings, place: Path, progress: Progress) -> Run:
     with limited_threads(settings.threads), closing(Participants(settings, settings.steps)) as people:
         directory = RunDirectory.create(place, settings.config(), settings.is_data())
-        with _outcome(directory), closing(Session(settings, people, directory, progress)) as session:
+        with (
+            directory.claimed(),
+            _outcome(directory),
+            closing(Session(settings, people, directory, progress)) as session,
+        ):
             return _conduct(session)
 
 
@@ -132,9 +144,8 @@ def _finish(session: Session) -> Run:
     directory = session.directory
     evaluation = session.evaluate("test")
     evaluation.save(directory.evaluations)
-    save_overview(
-        directory.curriculum_picture, session.taught(), evaluation, session.axes(), session.classroom.teachers
-    )
+    taught = session.taught()
+    save_overview(directory.curriculum_picture, taught, evaluation, session.axes(taught), session.classroom.teachers)
     _film(session, evaluation)
     session.episodes.compact()
     session.evaluations.compact()

@@ -154,6 +154,26 @@ def test_an_environment_recommends_how_to_train(calls: list[dict[str, Any]]) -> 
     assert (calls[1]["steps"], type(calls[1]["student"]).__name__) == (50_000, "SB3")
 
 
+@pytest.mark.parametrize(
+    ("words", "kept"),
+    [("", True), ("--teacher Uniform", True), ("--steps 5e4", False), ("--env Ready-v0", False)],
+)
+def test_the_quickstarts_interval_of_evaluations_is_for_its_own_length(
+    calls: list[dict[str, Any]], words: str, kept: bool
+) -> None:
+    assert run(f"train {words}") == 0
+    assert ("eval_every" in calls[0]) is kept
+    assert run(f"train {words} --eval_every 1e3") == 0
+    assert calls[1]["eval_every"] == 1000
+
+
+def test_another_algorithm_does_not_get_what_was_chosen_for_the_one_before(calls: list[dict[str, Any]]) -> None:
+    assert run("train --env TeachRL/PointMass-v0 --student.algorithm SAC --student.hyperparameters.tau 0.01") == 0
+    assert calls[0]["student"].hyperparameters == {"tau": 0.01}
+    assert run("train --env TeachRL/PointMass-v0 --student.algorithm PPO") == 0
+    assert calls[1]["student"].hyperparameters["n_steps"] == 128
+
+
 def test_an_impossible_recommendation(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(Ready, "training_defaults", {"seed": 3})
     assert run("train --env Ready-v0") == 2

@@ -122,7 +122,7 @@ def test_a_full_disk_leaves_the_last_checkpoint(tmp_path, monkeypatch):
     def full(path: Path) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(checkpoint, "_flush", full)
+    monkeypatch.setattr(checkpoint, "flush", full)
     with pytest.raises(InvalidRun, match="20 steps could not be written: No space left.*10 steps is whole"):
         save_checkpoint(tmp_path, 20, {"a": 2})
     assert [p.name for p in tmp_path.iterdir()] == ["10"]

@@ -18,6 +18,7 @@ import yaml
 from teachrl.errors import InvalidRun
 from teachrl.runs import evaluate, train
 from teachrl.runs.checkpoint import checkpoints, load_tree
+from teachrl.runs.directory import RunDirectory
 from teachrl.teachers import ALPGMM, Uniform
 from teachrl_agents import SB3, SimulatedStudent
 
@@ -126,8 +127,40 @@ def test_what_cannot_be_resumed_says_what_to_do(hypercube, fails, tmp_path):
     error = fails(resume=str(run.directory))
     assert isinstance(error, InvalidRun)
     assert "no whole checkpoint" in str(error)
+    whole = train(**{**hypercube, "teachers": [Uniform()]}, out=str(tmp_path / "whole"))
+    (whole.directory / "episodes.parquet").write_bytes(b"PAR1 and no more")
+    error = fails(resume=str(whole.directory), steps=900)
+    assert "episodes.parquet" in str(error)
+    assert "tables" in str(error)
     (run.directory / "meta.json").write_text("{")
     assert "meta.json cannot be read" in str(fails(resume=str(run.directory)))
+
+
+def test_a_resumed_run_stays_in_its_directory(hypercube, fails, tmp_path):
+    run = train(**{**hypercube, "teachers": [Uniform()]}, out=str(tmp_path / "run"))
+    error = fails(resume=str(run.directory), steps=900, out=str(tmp_path / "other"))
+    assert isinstance(error, InvalidRun)
+    assert "stays in its own directory" in str(error)
+    assert train(resume=str(run.directory), steps=900, out=str(tmp_path / "run"), progress="none").steps == 900
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="directories cannot be locked there")
+def test_two_processes_never_continue_one_run(hypercube, fails, tmp_path):
+    run = train(**{**hypercube, "teachers": [Uniform()]}, out=str(tmp_path / "run"))
+    with RunDirectory(run.directory).claimed():
+        before = (run.directory / "meta.json").read_text()
+        assert "Another process" in str(fails(resume=str(run.directory), steps=900))
+        assert (run.directory / "meta.json").read_text() == before
+    assert train(resume=str(run.directory), steps=900, progress="none", video=0).steps == 900
+
+
+def test_a_config_of_another_version_takes_the_defaults_where_it_says_nothing(hypercube, tmp_path):
+    run = train(**{**hypercube, "teachers": [Uniform()]}, out=str(tmp_path / "run"))
+    config = yaml.safe_load((run.directory / "config.yaml").read_text())
+    del config["video"], config["view"]
+    (run.directory / "config.yaml").write_text(yaml.safe_dump({**config, "colour": "green"}))
+    assert evaluate(run.directory).line == run.evaluation.line
+    assert train(resume=str(run.directory), steps=900, progress="none", video=0).steps == 900
 
 
 def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(hypercube, tmp_path):
@@ -151,7 +184,7 @@ def test_settings_that_matter_stay_and_others_may_change(hypercube, fails, tmp_p
     error = fails(**{**arguments, "num_envs": 4}, resume=str(tmp_path / "cut"))
     assert "num_envs was 2, got 4" in str(error)
     assert "has done 240 steps already" in str(fails(**{**arguments, "steps": 90}, resume=str(tmp_path / "cut")))
-    run = train(**{**arguments, "threads": 2, "loggers": ["csv"]}, resume=str(tmp_path / "cut"))
+    run = train(**{**arguments, "threads": 2, "loggers": ["csv"], "eval_every": 100}, resume=str(tmp_path / "cut"))
     assert run.steps == 600
 
 

@@ -77,6 +77,14 @@ def test_metrics_are_cut_back_and_csv_has_all_columns(tmp_path):
     assert (tmp_path / "m.csv").read_text().split() == ["steps,a,b", "1,0.5,", "3,,2.0"]
 
 
+def test_a_file_that_lost_its_end_goes_on_behind_its_last_whole_line(tmp_path):
+    (tmp_path / "m.jsonl").write_text('{"steps": 1}\n{"steps": 2, "cut o')
+    metrics = Metrics(tmp_path / "m.jsonl", size=500)
+    metrics.write({"steps": 3})
+    metrics.close()
+    assert read_metrics(tmp_path / "m.jsonl") == [{"steps": 1}, {"steps": 3}]
+
+
 def test_not_a_number_becomes_null(tmp_path):
     metrics = Metrics(tmp_path / "m.jsonl")
     metrics.write({"a": float("nan"), "b": float("inf"), "c": 1})
@@ -203,6 +211,8 @@ def test_an_evaluation_counts_lessons_and_keeps_their_order(tmp_path):
         found["return"]
     found.save(tmp_path)
     assert json.loads((tmp_path / "100-test.json").read_text())["tasks"][1]["success"] == 1.0
+    found.returns[:] = [[0.04], [0.05], [0.03]]
+    assert found.line == "mastered 1/3, mean return 0.04"
     silent = evaluation([[0.0], [1.0]], told=False)
     assert (silent.line, silent["success_rate"], silent["mastered"]) == ("mean return 0.5", None, None)
 

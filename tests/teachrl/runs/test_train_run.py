@@ -239,7 +239,7 @@ def test_without_successes_only_the_return_is_told(leaky, tmp_path, capsys):
 def test_an_uncooperative_disk_is_named_and_the_last_checkpoint_stands(hypercube, fails, tmp_path, monkeypatch):
     from teachrl.runs import checkpoint
 
-    real, calls = checkpoint._flush, []
+    real, calls = checkpoint.flush, []
 
     def full(path):
         calls.append(path)
@@ -247,7 +247,7 @@ def test_an_uncooperative_disk_is_named_and_the_last_checkpoint_stands(hypercube
             raise OSError(28, "No space left on device")
         real(path)
 
-    monkeypatch.setattr(checkpoint, "_flush", full)
+    monkeypatch.setattr(checkpoint, "flush", full)
     error = fails(**hypercube, out=str(tmp_path / "run"))
     assert "No space left on device" in str(error)
     standing = checkpoints(tmp_path / "run" / "checkpoints")[-1].name
