@@ -208,7 +208,7 @@ class Counters:
         total_steps: Every environment step, by whomever and for whatever.
         student_steps: Those that the student learned from.
         episodes: Finished training episodes.
-        updates: Reported rollouts.
+        updates: Times the student learned: rollouts on-policy, training cycles off-policy.
         labels: Labels given.
         tokens: Language-model tokens.
     """

@@ -65,7 +65,7 @@ class Engine:
         self._transpose = env if isinstance(env, VecTransposeImage) else None
         gamma = float(settings.get("gamma", default_of(algorithm, "gamma")))
         self._normaliser = Normaliser(env, self._lived, gamma) if normalize else None
-        self._generators = Generators(get_device(device).type == "cuda")
+        self._generators = Generators(_checked_device(device) == "cuda")
         self._entered = False
         with self._generators.lent():
             self.model = _build(algorithm, policy, self._normaliser or env, dict(settings), device, seed)
@@ -159,6 +159,7 @@ class Engine:
         updates = model.gradient_steps if model.gradient_steps >= 0 else collected.episode_timesteps
         if model.num_timesteps > model.learning_starts and updates and buffer.learnable:
             model.train(batch_size=model.batch_size, gradient_steps=updates)
+            self._classroom.counters.updates += 1
 
     @property
     def policy(self) -> SB3Policy:
@@ -187,6 +188,17 @@ class Engine:
             self._normaliser.load_state_dict(state["normaliser"])
         self._generators.load_state_dict(state["generators"])
         self._entered = bool(state["entered"])
+
+
+def _checked_device(device: str) -> str:
+    """Returns the kind of a device, refusing one that Stable-Baselines3 would silently replace by the CPU."""
+    kind = str(get_device(device).type)
+    if device != "auto" and not device.startswith(kind):
+        raise InvalidHyperparameter(
+            f"The device {device!r} is not there: torch finds {kind!r} only. Pass device='auto', or install a torch "
+            "built for it."
+        )
+    return kind
 
 
 def _build(algorithm: Any, policy: str, env: Any, settings: dict[str, Any], device: str, seed: int) -> Any:

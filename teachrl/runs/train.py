@@ -142,6 +142,7 @@ def _conduct(session: Session) -> Run:
 def _finish(session: Session) -> Run:
     """Evaluates the test suite, draws, films, and closes the books."""
     directory = session.directory
+    session.console.say("Evaluating the test suite, and drawing")
     evaluation = session.evaluate("test")
     evaluation.save(directory.evaluations)
     taught = session.taught()

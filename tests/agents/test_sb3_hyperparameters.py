@@ -168,3 +168,9 @@ def test_an_environment_without_a_preset() -> None:
     with pytest.raises(UnknownName, match="preset"):
         SB3("PPO", preset="zo").validate(None)
     SB3("PPO", preset="zoo").validate(None)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_device_that_is_not_there_is_refused() -> None:
+    with pytest.raises(InvalidHyperparameter, match="'cuda' is not there.*'cpu' only"):
+        begun(line_class(), SB3("PPO", device="cuda"))
