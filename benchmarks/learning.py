@@ -38,7 +38,7 @@ class Setting:
 STUMPS_PPO = {
     "n_steps": 256,
     "batch_size": 512,
-    "gamma": 0.999,
+    "gamma": 0.99,
     "clip_range": 0.18,
     "learning_rate": {"schedule": "linear", "from": 5e-4, "to": 5e-5},
 }
