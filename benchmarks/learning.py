@@ -2,7 +2,7 @@
 
     python benchmarks/learning.py point-mass             # PPO, 300,000 steps, 5 seeds
     python benchmarks/learning.py stump-tracks           # PPO, 1,000,000 steps, 3 seeds
-    python benchmarks/learning.py stump-tracks-sac       # SAC, 200,000 steps, 1 seed
+    python benchmarks/learning.py stump-tracks-sac       # SAC, 150,000 steps, 1 seed
 
 Every run is an ordinary run directory; its test suite is opened once, at its end. Intervals are 95 % percentile
 bootstrap intervals of the mean over runs, and with so few seeds they are exploratory.
@@ -46,7 +46,7 @@ POINT_MASS_PPO = {"n_steps": 128, "batch_size": 512, "gamma": 0.95, "policy_kwar
 SETTINGS = {
     "point-mass": Setting("TeachRL/PointMass-v0", "PPO", True, POINT_MASS_PPO, 300_000, 16, 5),
     "stump-tracks": Setting("TeachRL/StumpTracks-v0", "PPO", True, STUMPS_PPO, 1_000_000, 8, 3),
-    "stump-tracks-sac": Setting("TeachRL/StumpTracks-v0", "SAC", False, {"learning_starts": 10_000}, 200_000, 8, 1),
+    "stump-tracks-sac": Setting("TeachRL/StumpTracks-v0", "SAC", False, {"learning_starts": 10_000}, 150_000, 8, 1),
 }
 TEACHERS = ("Uniform", "ALPGMM")
 
