@@ -97,10 +97,7 @@ class HypercubeVector(LessonVectorEnv):
         Raises:
             InvalidEnvironment: If an episode was not reset, or the actions have another shape.
         """
-        actions = np.asarray(actions)
-        if actions.shape != self.action_space.shape or not self._running.all():
-            raise self._refused(actions)
-        self._performances = performances(actions)
+        self._performances = performances(self.read_actions(actions, self._running))
         self._running = np.zeros(self.num_envs, np.bool_)
         ended = np.ones(self.num_envs, np.bool_)
         infos = {"is_success": self._performances > MASTERY, "_is_success": ended.copy()}
@@ -114,7 +111,8 @@ class HypercubeVector(LessonVectorEnv):
         """
         chosen = np.ones(self.num_envs, np.bool_) if mask is None else mask
         if not self._running[chosen].all():
-            raise self._refused(None)
+            idle = np.flatnonzero(chosen & ~self._running).tolist()
+            raise InvalidEnvironment(f"Environments {idle} of {ENV_ID} have no running episode: reset them first.")
         return [State("exact", ENV_ID, self._seeds[i], self._tasks[i].copy()) for i in np.flatnonzero(chosen)]
 
     def task_suite(self, name: str) -> dict[str, Lesson]:
@@ -132,9 +130,3 @@ class HypercubeVector(LessonVectorEnv):
         done = [None if running else float(p) for running, p in zip(self._running, self._performances, strict=True)]
         grid = self._grid
         return tuple(draw_cubes(t, grid.dims, grid.cubes, p) for t, p in zip(self._tasks, done, strict=True))
-
-    def _refused(self, actions: NDArray[Any] | None) -> InvalidEnvironment:
-        if actions is not None and actions.shape != self.action_space.shape:
-            return InvalidEnvironment(f"Actions must have the shape {self.action_space.shape}, got {actions.shape}.")
-        idle = np.flatnonzero(~self._running).tolist()
-        return InvalidEnvironment(f"Environments {idle} of {ENV_ID} have no running episode: reset them first.")

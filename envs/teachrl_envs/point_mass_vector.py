@@ -10,7 +10,6 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from teachrl.errors import InvalidEnvironment
 from teachrl.lessons import Lesson
 from teachrl.seeds import draw_seed
 from teachrl.snapshots import State
@@ -104,9 +103,7 @@ class PointMassVector(LessonVectorEnv):
         Raises:
             InvalidEnvironment: If an episode has ended and was not reset, or the actions have another shape.
         """
-        actions = np.asarray(actions)
-        if actions.shape != self.action_space.shape or not self._running.all():
-            raise self._refused(actions)
+        actions = self.read_actions(actions, self._running)
         observations, rewards, crashed, truncated, success = self._rules.step(self._masses, actions)
         self._running = ~(crashed | truncated)
         if self.render_mode is not None:
@@ -146,12 +143,3 @@ class PointMassVector(LessonVectorEnv):
     def _where(self, i: int) -> tuple[float, float]:
         x, y = self._masses.position[:, i]
         return float(x), float(y)
-
-    def _refused(self, actions: NDArray[Any]) -> InvalidEnvironment:
-        if actions.shape != self.action_space.shape:
-            return InvalidEnvironment(f"Actions must have the shape {self.action_space.shape}, got {actions.shape}.")
-        idle = np.flatnonzero(~self._running).tolist()
-        return InvalidEnvironment(
-            f"Environments {idle} of {ENV_ID} have no running episode: reset them (options={{'reset_mask': ...}}) "
-            "before the next step."
-        )

@@ -162,6 +162,26 @@ class LessonVectorEnv(VectorEnv[Any, Any, Any], ABC):
                 raise InvalidEnvironment(f"{name} has no constructor argument {argument!r}: it has {signature}.")
         return type(self)(*bound.args, **bound.kwargs)
 
+    def read_actions(self, actions: Any, running: Bools) -> Array:
+        """Checks the arguments of `step`, for subclasses.
+
+        Args:
+            actions: (N, *a).
+            running: (N,) bool, where an episode runs.
+
+        Raises:
+            InvalidEnvironment: If the actions have another shape, or an episode has ended and was not reset.
+        """
+        chosen: Array = np.asarray(actions)
+        if chosen.shape != self.action_space.shape:
+            raise InvalidEnvironment(f"Actions must have the shape {self.action_space.shape}, got {chosen.shape}.")
+        if not running.all():
+            raise InvalidEnvironment(
+                f"Environments {np.flatnonzero(~running).tolist()} of {self.env_id} have no running episode: reset "
+                "them (options={'reset_mask': ...}) before the next step."
+            )
+        return chosen
+
     def read_reset(self, seed: Any, options: dict[str, Any] | None) -> ResetRequest:
         """Checks the arguments of `reset` and spells them out, for subclasses.
 
