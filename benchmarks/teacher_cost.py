@@ -79,7 +79,7 @@ def make_teacher(dims: int) -> ALPGMM:
         Setup(
             observation_space=space, action_space=space, task_space=space, task_names=(), num_envs=1,
             seed=np.random.SeedSequence(0), return_range=(0.0, 1.0), env_id="", max_episode_steps=None,
-            get_policy=refuse, get_values=refuse, rollouts=refuse, make_classroom=refuse,
+            get_policy=refuse, get_values=refuse, rollouts=refuse, make_classroom=refuse, get_suite=refuse,
         )
     )  # fmt: skip
     rng = np.random.default_rng(0)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from teachrl.errors import InvalidStudent
+from teachrl.errors import InvalidStudent, InvalidTeacher
 from teachrl.lessons import Episode, Lesson
 from teachrl.roster import concerning
 from teachrl.teacher import Setup, Teacher
@@ -44,7 +44,19 @@ def make_setup(classroom: Classroom, teacher: Teacher, seed: np.random.SeedSeque
         get_values=lambda observations: _present_student(classroom).values(observations),
         rollouts=rollouts,
         make_classroom=make_classroom,
+        get_suite=lambda name: _suite(envs, name),
+        solvable=envs.solvable if envs.tells_solvable else None,
     )
+
+
+def _suite(envs: LessonVectorEnv, name: str) -> dict[str, Lesson]:
+    """Returns a suite that a teacher may see."""
+    if name == "test":
+        raise InvalidTeacher(
+            "A teacher asked for the suite 'test', which evaluation alone opens, at a run's end: what a student was "
+            f"taught on says nothing of how it generalises. Take another of {sorted({*envs.suites} - {'test'})}."
+        )
+    return envs.task_suite(name)
 
 
 def _rollouts(classroom: Classroom, lessons: Sequence[Lesson], deterministic: bool) -> list[Episode]:

@@ -15,7 +15,7 @@ The exact signatures are the protocols below. The smallest teacher is a `TaskTea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
@@ -66,6 +66,10 @@ class Setup:
             the same run (an antagonist, an editor): its lessons come from this teacher's
             `sample_tasks(n, student=student)`, its reports go to this teacher, and its steps are counted. Given `envs`
             it is a classroom over those, without lessons of this teacher.
+        get_suite: `get_suite(name)` returns the lessons of one of the environment's task suites by name, but never
+            those of `"test"`, which evaluation opens.
+        solvable: `solvable(tasks)` tells of each of the tasks whether it can be solved at all; None where the
+            environment cannot tell.
     """
 
     observation_space: spaces.Space[Any]
@@ -81,6 +85,8 @@ class Setup:
     get_values: Callable[[Observations], Floats] = field(repr=False)
     rollouts: Callable[..., list[Episode]] = field(repr=False)
     make_classroom: Callable[..., Classroom] = field(repr=False)
+    get_suite: Callable[[str], Mapping[str, Lesson]] = field(repr=False)
+    solvable: Callable[[Sequence[Any]], list[bool]] | None = field(default=None, repr=False)
 
     @property
     def policy(self) -> Policy:

@@ -12,6 +12,7 @@ from gymnasium import spaces
 from teachrl import Lesson, Teacher
 from teachrl.snapshots import State
 from teachrl.tasks import check_task
+from teachrl.testing import ToyEnv
 
 
 class Line(gymnasium.Env[Any, Any]):
@@ -188,3 +189,17 @@ class Knows(Teacher):
         full = observations["teacher"] if isinstance(observations, dict) else observations
         away = full[:, 1] - full[:, 0]
         return Labels(np.clip(away, -1, 1)[:, None], None, np.abs(away) > 1)
+
+
+class Reachable(ToyEnv):
+    """A toy of four steps, in which some goals are out of reach, and which can tell which.
+
+    A walker begins below 0.5 and is carried at most `stride` + 0.05 further by a step; success is within 0.25 of the
+    goal. So a task can be solved, with luck, exactly where goal - 0.25 < 0.5 + 4 (stride + 0.05).
+    """
+
+    max_episode_steps = 4
+
+    def solvable(self, task: Any) -> bool:
+        goal, stride = map(float, task)
+        return goal < 0.95 + 4 * stride

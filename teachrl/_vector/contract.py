@@ -13,7 +13,7 @@ from gymnasium import Space
 from gymnasium.vector import AutoresetMode, VectorEnv
 
 from teachrl import tasks
-from teachrl._vector.messages import ended_in_replay, no_exact_states
+from teachrl._vector.messages import cannot_tell_solvable, ended_in_replay, no_exact_states
 from teachrl._vector.requests import ResetRequest, read_indices, read_reset
 from teachrl.errors import InvalidEnvironment
 from teachrl.lessons import Array, Bools, Floats, Lesson, Observations
@@ -38,6 +38,7 @@ class LessonVectorEnv(VectorEnv[Any, Any, Any], ABC):
         max_episode_steps: The time limit, None without one.
         suites: Names of the task suites.
         restorable: Whether `get_state` gives exact states and lessons can start from them.
+        tells_solvable: Whether `solvable` answers.
         render_mode: As in Gymnasium.
     """
 
@@ -49,6 +50,7 @@ class LessonVectorEnv(VectorEnv[Any, Any, Any], ABC):
     max_episode_steps: int | None = None
     suites: tuple[str, ...] = tasks.SUITES
     restorable: bool = False
+    tells_solvable: bool = False
 
     _arguments: tuple[tuple[Any, ...], dict[str, Any]]
     _remake: Callable[[int, int, str | None], LessonVectorEnv] | None = None
@@ -128,6 +130,14 @@ class LessonVectorEnv(VectorEnv[Any, Any, Any], ABC):
             UnknownName: If there is no such suite.
         """
         return tasks.default_suite(self.task_space, name)
+
+    def solvable(self, tasks: Sequence[Any]) -> list[bool]:
+        """Tells of each task whether it can be solved at all, where the environment can tell (`tells_solvable`).
+
+        Raises:
+            InvalidEnvironment: If it cannot, or does not answer with a bool.
+        """
+        raise InvalidEnvironment(cannot_tell_solvable(self.env_id))
 
     def make_another(
         self, num_envs: int | None = None, workers: int = 0, render_mode: str | None = None

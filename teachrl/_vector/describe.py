@@ -36,6 +36,7 @@ class Description:
     max_episode_steps: int | None
     suites: tuple[str, ...]
     restorable: bool
+    tells_solvable: bool
 
 
 def describe(env: Env) -> Description:
@@ -59,6 +60,7 @@ def describe(env: Env) -> Description:
         max_episode_steps=_lookup(env, "max_episode_steps") if limit is None else limit._max_episode_steps,
         suites=tuple(_lookup(env, "suites") or tasks.SUITES),
         restorable=_restorable(env),
+        tells_solvable=callable(_lookup(env, "solvable")),
     )
 
 

@@ -13,7 +13,7 @@ from gymnasium.vector.utils import batch_space
 from teachrl._vector.backends import Backend, Infos, InProcess, InWorkers
 from teachrl._vector.contract import LessonVectorEnv, StepResult
 from teachrl._vector.host import HostError, Reset
-from teachrl._vector.messages import failed, no_exact_states
+from teachrl._vector.messages import cannot_tell_solvable, failed, no_exact_states
 from teachrl._vector.recipe import Recipe
 from teachrl._vector.requests import ResetRequest, read_indices, read_mask, read_reset
 from teachrl.errors import EnvironmentFailed, InvalidEnvironment
@@ -46,7 +46,7 @@ class HostedVectorEnv(LessonVectorEnv):
         self.action_space = batch_space(known.action_space, num_envs)
         self.task_space, self.task_names, self.suites = known.task_space, known.task_names, known.suites
         self.return_range, self.max_episode_steps = known.return_range, known.max_episode_steps
-        self.restorable = known.restorable
+        self.restorable, self.tells_solvable = known.restorable, known.tells_solvable
         self._playing: list[tuple[Any, int | None]] = [(None, None)] * num_envs
         self._begun = np.zeros(num_envs, dtype=np.bool_)
         self._ended = np.ones(num_envs, dtype=np.bool_)
@@ -99,6 +99,15 @@ class HostedVectorEnv(LessonVectorEnv):
     def call(self, name: str, indices: Sequence[int] | None = None, *args: Any, **kwargs: Any) -> list[Any]:
         """See `LessonVectorEnv.call`."""
         return self._ask("call", read_indices(indices, self.num_envs), name, args, kwargs)
+
+    def solvable(self, tasks: Sequence[Any]) -> list[bool]:
+        """See `LessonVectorEnv.solvable`."""
+        if not self.tells_solvable:
+            raise InvalidEnvironment(cannot_tell_solvable(self.env_id))
+        answers = [self.call("solvable", [0], task)[0] for task in tasks]
+        if wrong := [a for a in answers if not isinstance(a, bool | np.bool_)]:
+            raise InvalidEnvironment(f"{self.env_id}: solvable(task) must return a bool, got {wrong[0]!r}.")
+        return [bool(a) for a in answers]
 
     def task_suite(self, name: str) -> dict[str, Lesson]:
         """See `LessonVectorEnv.task_suite`."""

@@ -21,6 +21,14 @@ def no_exact_states(env_id: str) -> str:
     )
 
 
+def cannot_tell_solvable(env_id: str) -> str:
+    """Says that an environment does not know which of its tasks can be solved."""
+    return (
+        f"{env_id} cannot tell which of its tasks can be solved: it has no method solvable(task) -> bool. Give it one "
+        "where there is a certain answer for every task; a batch environment also says tells_solvable = True."
+    )
+
+
 def ended_in_replay(env_id: str, step: int, steps: int) -> str:
     """Says that a replayed episode ended too early."""
     return (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 import re
@@ -20,6 +21,11 @@ _PACKAGES = (
 
 def versions() -> dict[str, str]:
     """Returns the versions of Python and of the libraries that a run's numbers depend on."""
+    return dict(_versions())
+
+
+@functools.cache
+def _versions() -> dict[str, str]:
     found = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
@@ -35,7 +41,16 @@ def host_facts() -> dict[str, Any]:
 
 
 def work_tree() -> dict[str, Any] | None:
-    """Returns the commit of the working directory and whether it has changes; None outside of git."""
+    """Returns the commit of the working directory and whether it has changes; None outside of git.
+
+    It is looked up once in a process, which goes on with the code that it imported whatever changes on the disk.
+    """
+    found = _work_tree(os.getcwd())
+    return None if found is None else dict(found)
+
+
+@functools.cache
+def _work_tree(directory: str) -> dict[str, Any] | None:
     commit = _git("rev-parse", "HEAD")
     return None if commit is None else {"commit": commit, "changed": bool(_git("status", "--porcelain"))}
 

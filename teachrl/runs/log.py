@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from teachrl.runs.directory import RunDirectory
 from teachrl.runs.evaluation import Evaluation
-from teachrl.runs.metrics import Metrics, write_csv
+from teachrl.runs.loggers import open_loggers
+from teachrl.runs.metrics import Metrics
 from teachrl.runs.pictures import Axes, Taught, curriculum_pixels, mastery_pixels
 from teachrl.teacher import Teacher
 
@@ -16,7 +17,7 @@ class Log:
 
     Args:
         directory: The run's directory.
-        loggers: `"tensorboard"`, `"csv"`, beside the metrics.jsonl that is always written.
+        loggers: Names out of `LOGGERS`, beside the metrics.jsonl that is always written.
         size: Of a resumed run: bytes of metrics.jsonl at its checkpoint.
         purge_step: Of a resumed run: total steps at its checkpoint.
 
@@ -27,13 +28,8 @@ class Log:
     def __init__(
         self, directory: RunDirectory, loggers: Sequence[str], size: int = 0, purge_step: int | None = None
     ) -> None:
-        self._directory, self._csv = directory, "csv" in loggers
         self._metrics = Metrics(directory.metrics_file, size)
-        self._events = None
-        if "tensorboard" in loggers:
-            from teachrl.runs.tensorboard import EventFile
-
-            self._events = EventFile(directory.tensorboard, purge_step)
+        self._loggers = open_loggers(loggers, directory, purge_step)
         self._paced = (0, 0.0)
         self.newest: dict[str, float] = {}
 
@@ -45,7 +41,7 @@ class Log:
     @property
     def takes_pictures(self) -> bool:
         """Whether a logger takes pictures."""
-        return self._events is not None
+        return any(logger.takes_pictures for logger in self._loggers)
 
     def pace(self, steps: int, seconds: float) -> None:
         """Counts learning and the time it took, for the steps per second of the next row."""
@@ -55,7 +51,7 @@ class Log:
         """Writes a row.
 
         Args:
-            counts: Steps, episodes, seconds and so on; `total_steps` is TensorBoard's step.
+            counts: Steps, episodes, seconds and so on; `total_steps` is the loggers' step.
             scalars: Numbers by tag.
         """
         steps, seconds = self._paced
@@ -63,9 +59,9 @@ class Log:
         pace = {"perf/steps_per_second": steps / seconds} if seconds > 0 else {}
         row = {**counts, **scalars, **pace}
         self._metrics.write(row)
-        if self._events is not None:
-            usage = {f"perf/{k}": v for k, v in counts.items() if k != "total_steps"}
-            self._events.scalars({**scalars, **pace, **usage}, int(counts["total_steps"]))
+        usage = {f"perf/{k}": v for k, v in counts.items() if k != "total_steps"}
+        for logger in self._loggers:
+            logger.scalars({**scalars, **pace, **usage}, int(counts["total_steps"]))
         evaluated = {k: v for k, v in self.newest.items() if k.startswith("eval/")}
         self.newest = {**evaluated, **row}
 
@@ -73,19 +69,23 @@ class Log:
         self, taught: Taught, evaluation: Evaluation, axes: Axes, teachers: Sequence[Teacher], step: int
     ) -> None:
         """Writes pictures of the curriculum and of mastery, where a logger takes some."""
-        if self._events is None:
+        takers = [logger for logger in self._loggers if logger.takes_pictures]
+        if not takers:
             return
+        drawn = {"eval/mastery": mastery_pixels(evaluation, axes)}
         if taught.tasks.size:
-            self._events.image("teacher/curriculum", curriculum_pixels(taught, axes, teachers), step)
-        self._events.image("eval/mastery", mastery_pixels(evaluation, axes), step)
+            drawn = {"teacher/curriculum": curriculum_pixels(taught, axes, teachers), **drawn}
+        for logger in takers:
+            for tag, pixels in drawn.items():
+                logger.picture(tag, pixels, step)
 
     def flush(self) -> None:
         """Brings derived files up to date."""
-        if self._csv and self._metrics.size:
-            write_csv(self._directory.metrics_file, self._directory.csv_file)
+        for logger in self._loggers:
+            logger.flush()
 
     def close(self) -> None:
         """Closes the files."""
         self._metrics.close()
-        if self._events is not None:
-            self._events.close()
+        for logger in self._loggers:
+            logger.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from typing import Any
 
 from teachrl.configuration import load_config
@@ -49,7 +50,8 @@ class Resumption:
 
     def _settings(self, arguments: Mapping[str, Any], defaults: Mapping[str, Any]) -> Settings:
         stored = self.directory.config()
-        given = {k: v for k, v in arguments.items() if k in stored and not _same(v, defaults[k])}
+        known = {f.name for f in fields(Settings)}
+        given = {k: v for k, v in arguments.items() if k in known and not _same(v, defaults[k])}
         if "student" not in given and "env" not in given:
             given = {**self._objects(), **given}
         if given.get("steps") is None:

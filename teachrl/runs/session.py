@@ -19,7 +19,7 @@ from teachrl.runs.log import Log
 from teachrl.runs.participants import Participants
 from teachrl.runs.pictures import Axes, Taught
 from teachrl.runs.settings import Settings
-from teachrl.runs.tables import EPISODES, EVALUATIONS, Table, episode_row
+from teachrl.runs.tables import EPISODES, EVALUATIONS, Table, episode_row, task_bounds
 
 LOG_ROWS = 200
 LOG_STEPS = 10_000
@@ -54,6 +54,7 @@ class Session:
         self.episodes = Table(directory.path, "episodes", EPISODES)
         self.evaluations = Table(directory.path, "eval", EVALUATIONS)
         people.recorder.write = self._write_episode
+        directory.write_meta({"tasks": task_bounds(self.classroom.envs.task_space, self.classroom.envs.task_names)})
         done = {"steps": 0, "wall": 0.0, "cpu": 0.0, "metrics": 0}
         if checkpoint is not None:
             done = self._restore(checkpoint)
@@ -111,7 +112,7 @@ class Session:
         }
         if evaluation is not None:
             self.log.write(row, {**self.people.scalars(), **{f"eval/{k}": v for k, v in evaluation.scalars().items()}})
-            if self.log.takes_pictures:
+            if self.settings.pictures and self.log.takes_pictures:
                 taught = self.taught()
                 self.log.pictures(taught, evaluation, self.axes(taught), self.classroom.teachers, self.total_steps)
         else:

@@ -9,12 +9,10 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from teachrl.configurable import is_data, to_config
-from teachrl.errors import InvalidHyperparameter, InvalidStudent, InvalidTeacher, UnknownName
+from teachrl.errors import InvalidHyperparameter, InvalidStudent, InvalidTeacher
+from teachrl.runs.loggers import check_loggers
 from teachrl.student import Student
 from teachrl.teacher import Teacher
-
-LOGGERS = ("tensorboard", "csv")
-"""What a run can write beside its metrics.jsonl."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,13 +36,14 @@ class Settings:
     device: str
     loggers: list[str]
     video: int
+    pictures: bool
 
     @classmethod
     def checked(cls, arguments: Mapping[str, Any]) -> Settings:
         """Checks the arguments of `train`, as far as that is possible without an environment.
 
         Raises:
-            InvalidHyperparameter: If a number is impossible.
+            InvalidHyperparameter: If a number is impossible, or a logger's library is missing.
             InvalidTeacher: If a teacher is not one.
             InvalidStudent: If the student is not one.
             UnknownName: If there is no such logger.
@@ -54,10 +53,10 @@ class Settings:
             values[name] = _count(name, values[name], least)
         for name in ("eval_every", "checkpoint_every"):
             values[name] = _interval(name, values[name])
+        if not isinstance(values["pictures"], bool):
+            raise InvalidHyperparameter(f"`pictures` must be true or false, got {values['pictures']!r}.")
         values["teachers"] = _teachers(values["teachers"])
-        for logger in values["loggers"]:
-            if logger not in LOGGERS:
-                raise UnknownName("logger", logger, LOGGERS)
+        check_loggers(values["loggers"])
         if not isinstance(values["env"], str) or not values["env"]:
             raise InvalidHyperparameter(
                 f"`env` must be the id of an environment, e.g. 'TeachRL/StumpTracks-v0', got {values['env']!r}."
@@ -89,7 +88,7 @@ class Settings:
 
 
 FREE_TO_CHANGE = frozenset(
-    {"steps", "workers", "threads", "device", "loggers", "eval_every", "checkpoint_every", "video"}
+    {"steps", "workers", "threads", "device", "loggers", "eval_every", "checkpoint_every", "video", "pictures"}
 )
 """Settings that may differ when a run is resumed."""
 

@@ -19,9 +19,10 @@ from teachrl.runs.checkpoint import flush
 
 EPISODES = {
     "steps": "int64", "task": "list", "seed": "int64", "start": "int64", "learn": "bool", "return": "float64",
-    "length": "int64", "success": "bool", "student": "int64",
+    "length": "int64", "success": "bool", "student": "int64", "env": "int64",
 }  # fmt: skip
-"""`start` is the `start_id`, null for an ordinary reset; `success` is null where the environment does not say."""
+"""`start` is the `start_id`, null for an ordinary reset; `success` is null where the environment does not say; `env` is
+the index of the environment that played it, null in tables of older runs."""
 EVALUATIONS = {
     "steps": "int64", "suite": "string", "name": "string", "task": "list", "episode": "int64", "return": "float64",
     "length": "int64", "success": "bool",
@@ -104,7 +105,9 @@ class Table:
         names = list(columns or self.columns)
         files = [self.file] if self.file.exists() else self._parts()
         empty = _arrow(self.columns, {column: [] for column in self.columns}).select(names)
-        return pa.concat_tables([empty, *(pq.read_table(f, columns=names, partitioning=None) for f in files)])
+        # With a schema, columns that a table of an older run does not have are null.
+        read = [pq.read_table(f, columns=names, schema=empty.schema, partitioning=None) for f in files]
+        return pa.concat_tables([empty, *read])
 
 
 _ARROW = {"int64": "int64", "float64": "float64", "bool": "bool_", "string": "string"}
@@ -139,7 +142,7 @@ def episode_row(total_steps: int, episode: Episode, space: spaces.Space[Any] | N
     return (
         total_steps, task_numbers(lesson.task, space), episode.seed,
         None if lesson.start is None else lesson.start_id, lesson.learn, episode.episode_return, episode.length,
-        episode.success, episode.student,
+        episode.success, episode.student, episode.env,
     )  # fmt: skip
 
 
@@ -157,6 +160,18 @@ def task_numbers(task: Any, space: spaces.Space[Any] | None) -> list[float] | No
     except NotImplementedError:
         return None
     return [float(x) for x in flat.reshape(-1)] if isinstance(flat, np.ndarray) else None
+
+
+def task_bounds(space: spaces.Space[Any] | None, names: Sequence[str]) -> dict[str, list[Any]] | None:
+    """Describes a Box of tasks as data for meta.json, None for any other space.
+
+    Returns:
+        `names`, `low` and `high`, an entry for each coordinate; None stands for a bound that is not finite.
+    """
+    if not isinstance(space, spaces.Box):
+        return None
+    low, high = ([float(x) if np.isfinite(x) else None for x in bound.reshape(-1)] for bound in (space.low, space.high))
+    return {"names": list(names), "low": low, "high": high}
 
 
 def write_rows(columns: dict[str, str], rows: Sequence[Sequence[Any]], path: Path) -> None:

@@ -6,27 +6,28 @@ import io
 import math
 import time
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
+
+from teachrl.runs.directory import RunDirectory
+from teachrl.runs.loggers import Logger
 
 
-class EventFile:
-    """Writes scalars and images for TensorBoard.
+class TensorBoard(Logger):
+    """Writes scalars and images into `tb/` of the run's directory; of resumed runs, later steps are no longer shown."""
 
-    Args:
-        directory: Where the file goes, created if need be.
-        purge_step: Of a resumed run: what earlier files say of later steps is no longer shown.
-    """
+    takes_pictures: ClassVar[bool] = True
 
-    def __init__(self, directory: Path, purge_step: int | None = None) -> None:
+    def __init__(self, directory: RunDirectory, purge_step: int | None = None) -> None:
         from tensorboard.compat.proto.event_pb2 import Event, SessionLog
         from tensorboard.summary.writer.record_writer import RecordWriter
 
+        super().__init__(directory, purge_step)
         self._event = Event
-        directory.mkdir(parents=True, exist_ok=True)
+        place = directory.tensorboard
+        place.mkdir(parents=True, exist_ok=True)
         stamp = time.time()
-        count = len(list(directory.iterdir()))
-        self._writer = RecordWriter((directory / f"events.out.tfevents.{int(stamp):010d}.{count}").open("wb"))
+        count = len(list(place.iterdir()))
+        self._writer = RecordWriter((place / f"events.out.tfevents.{int(stamp):010d}.{count}").open("wb"))
         self._write(Event(wall_time=stamp, file_version="brain.Event:2"))
         if purge_step is not None:
             start = SessionLog(status=SessionLog.START)
@@ -39,8 +40,8 @@ class EventFile:
         finite = [Summary.Value(tag=tag, simple_value=x) for tag, x in values.items() if math.isfinite(x)]
         self._write(self._event(wall_time=time.time(), step=step, summary=Summary(value=finite)))
 
-    def image(self, tag: str, pixels: Any, step: int) -> None:
-        """Writes an image, (height, width, 3) uint8."""
+    def picture(self, tag: str, pixels: Any, step: int) -> None:
+        """Writes a picture, (height, width, 3) uint8."""
         from PIL import Image
         from tensorboard.compat.proto.summary_pb2 import Summary
 

@@ -44,6 +44,7 @@ def train(
     device: str = "auto",
     loggers: list[str] = ["tensorboard"],  # noqa: B006
     video: int = 2,
+    pictures: bool = True,
     resume: str | None = None,
     progress: Progress = "auto",
 ) -> Run:
@@ -69,8 +70,10 @@ def train(
         checkpoint_every: Steps between checkpoints, of which the last two are kept, "auto" for a tenth, or "never".
         threads: Threads of torch and of numerical libraries.
         device: Torch's name of a device for the student, or "auto".
-        loggers: What to write beside metrics.jsonl: tensorboard, csv.
+        loggers: What to write beside metrics.jsonl: tensorboard, csv, wandb (an extra).
         video: Number of test tasks to film at the end, from the best to the worst.
+        pictures: Whether to draw the curriculum and what was mastered: curriculum.png at the end, and pictures for the
+            loggers at each evaluation.
         resume: Directory of a run to continue exactly. Its own configuration is used where nothing else is given; a
             larger `steps` extends it.
         progress: What to show: a table, plain lines, none, or auto: a table on a terminal and plain lines elsewhere.
@@ -145,8 +148,7 @@ def _finish(session: Session) -> Run:
     session.console.say("Evaluating the test suite, and drawing")
     evaluation = session.evaluate("test")
     evaluation.save(directory.evaluations)
-    taught = session.taught()
-    save_overview(directory.curriculum_picture, taught, evaluation, session.axes(taught), session.classroom.teachers)
+    _draw(session, evaluation)
     _film(session, evaluation)
     session.episodes.compact()
     session.evaluations.compact()
@@ -159,6 +161,14 @@ def _finish(session: Session) -> Run:
     return Run(
         directory.path, session.student, evaluation, session.classroom, session.clock.steps, session.settings.seed
     )
+
+
+def _draw(session: Session, evaluation: Evaluation) -> None:
+    """Draws the curriculum over time and what was mastered, if pictures are wanted."""
+    if session.settings.pictures:
+        taught = session.taught()
+        target, teachers = session.directory.curriculum_picture, session.classroom.teachers
+        save_overview(target, taught, evaluation, session.axes(taught), teachers)
 
 
 def _film(session: Session, evaluation: Evaluation) -> None:

@@ -8,15 +8,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from teachrl.teachers.from_policy import FromPolicy
     from teachrl.teachers.tasks.alp_gmm import ALPGMM
+    from teachrl.teachers.tasks.replay import Replay
+    from teachrl.teachers.tasks.target import Target
     from teachrl.teachers.tasks.uniform import Uniform
+    from teachrl.teachers.tasks.uniform_solvable import UniformSolvable
 
 _HOME = {
     "ALPGMM": "teachrl.teachers.tasks.alp_gmm",
+    "Replay": "teachrl.teachers.tasks.replay",
+    "Target": "teachrl.teachers.tasks.target",
     "Uniform": "teachrl.teachers.tasks.uniform",
+    "UniformSolvable": "teachrl.teachers.tasks.uniform_solvable",
     "FromPolicy": "teachrl.teachers.from_policy",
 }
 
-__all__ = ["ALPGMM", "FromPolicy", "Uniform"]
+__all__ = ["ALPGMM", "FromPolicy", "Replay", "Target", "Uniform", "UniformSolvable"]
 
 
 def __getattr__(name: str) -> Any:

@@ -206,6 +206,26 @@ def _suite(env: Any, space: Any, name: str) -> dict[str, Lesson]:
     return default_suite(space, name) if own is None else cast(dict[str, Lesson], own(name))
 
 
+def check_solvable(case: EnvCase) -> None:
+    """`solvable(task)`, which an environment may have, tells from the task alone whether it can be solved at all."""
+    player = case.player()
+    if attribute(player.env, "solvable") is None:
+        return
+    tasks, envs = case.tasks(20, seed=2), make_vec(case.env, 2)
+    look = "solvable(task) looks at the task alone; leave it out where there is no certain answer for every task."
+    with blamed("solvable must answer for every task.", look), untouched_generators("solvable", seed=1):
+        answers = [attribute(player.env, "solvable")(task) for task in tasks]
+    wrong = [answer for answer in answers if not isinstance(answer, bool | np.bool_)]
+    require(not wrong, "solvable(task) must return a bool.", wrong[:1], look)
+    player.play(tasks[0], seed=1, actions=1)
+    for env, when in ((player.env, "after an episode"), (case.make(), "in a fresh environment")):
+        again = [attribute(env, "solvable")(task) for task in tasks]
+        require(again == answers, f"solvable must give the same answers {when}.", f"{again}, not {answers}", look)
+    together = envs.solvable(tasks) if envs.tells_solvable else None
+    look = "A class of vector_entry_point defines solvable(tasks) and tells_solvable = True."
+    require(together == answers, "make_vec must answer as one environment does.", together, look)
+
+
 def check_states(case: EnvCase) -> None:
     """A state of `get_state`, kept as data, is where another environment goes on bit for bit."""
     task, envs, others = case.tasks(1)[0], make_vec(case.env, 1), make_vec(case.env, 1)
@@ -268,6 +288,7 @@ ENV_CHECKS: tuple[Callable[[EnvCase], None], ...] = (
     check_pure_episodes,
     check_generators,
     check_suites,
+    check_solvable,
     check_states,
     check_rendering,
     check_vector,

@@ -163,6 +163,17 @@ def test_a_config_of_another_version_takes_the_defaults_where_it_says_nothing(hy
     assert train(resume=str(run.directory), steps=900, progress="none", video=0).steps == 900
 
 
+def test_pictures_may_be_left_out_of_a_run_that_knew_of_no_such_choice(hypercube, tmp_path):
+    run = train(**{**hypercube, "teachers": [Uniform()]}, out=str(tmp_path / "run"))
+    file = run.directory / "config.yaml"
+    config = yaml.safe_load(file.read_text())
+    assert config.pop("pictures") is False
+    file.write_text(yaml.safe_dump(config))
+    train(resume=str(run.directory), steps=900, pictures=False, progress="none", video=0)
+    assert yaml.safe_load(file.read_text())["pictures"] is False
+    assert not (run.directory / "curriculum.png").exists()
+
+
 def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(hypercube, tmp_path):
     arguments = {**hypercube, "teachers": [Uniform()]}
     whole = train(**arguments, out=str(tmp_path / "whole"))

@@ -4,12 +4,12 @@ import pytest
 from gymnasium import spaces
 
 from teachrl.lessons import Episode, Lesson
-from teachrl.runs.tables import EPISODES, Table, episode_row, task_numbers
+from teachrl.runs.tables import EPISODES, Table, episode_row, task_bounds, task_numbers
 from teachrl.snapshots import State
 
 
 def row(steps):
-    return (steps, [0.5, 1.0], 7, None, True, 1.5, 3, None, 0)
+    return (steps, [0.5, 1.0], 7, None, True, 1.5, 3, None, 0, 2)
 
 
 def filled(directory, *parts):
@@ -111,5 +111,43 @@ def test_tasks_as_numbers(space, task, expected):
 
 def test_a_start_is_told_by_its_id():
     state = State("exact", "E-v0", 1, None)
-    episode = Episode(Lesson(None, 4, state, False, 2, 9), 0, 4, None, 1.0, 1.0, 2.0, 5, True, True, 1)
-    assert episode_row(10, episode, None) == (10, None, 4, 9, False, 1.0, 5, True, 1)
+    episode = Episode(Lesson(None, 4, state, False, 2, 9), 3, 4, None, 1.0, 1.0, 2.0, 5, True, True, 1)
+    assert episode_row(10, episode, None) == (10, None, 4, 9, False, 1.0, 5, True, 1, 3)
+
+
+def older(path):
+    """Takes the column `env` away, as in tables of older runs."""
+    pq.write_table(pq.read_table(path).drop_columns(["env"]), path)
+
+
+def test_tables_of_older_runs_are_read_and_compacted_with_nulls(tmp_path):
+    table = filled(tmp_path, [1, 2], [90])
+    for part in (tmp_path / "episodes").iterdir():
+        older(part)
+    table.append(row(95))
+    table.write_part(95)
+    assert table.read(["steps", "env"]) == {"steps": [1, 2, 90, 95], "env": [None, None, None, 2]}
+    assert table.read(["env"]) == {"env": [None, None, None, 2]}
+    table.compact()
+    stored = pq.read_table(tmp_path / "episodes.parquet")
+    assert stored.column_names == list(EPISODES)
+    assert stored["env"].to_pylist() == [None, None, None, 2]
+
+
+def test_a_compacted_table_of_an_older_run_is_rewound_and_grows_on(tmp_path):
+    filled(tmp_path, [1, 2], [90, 100]).compact()
+    older(tmp_path / "episodes.parquet")
+    again = Table(tmp_path, "episodes", EPISODES)
+    again.rewind(90, 90)
+    again.append(row(95))
+    again.compact()
+    stored = pq.read_table(tmp_path / "episodes.parquet")
+    assert stored["steps"].to_pylist() == [1, 2, 90, 95]
+    assert stored["env"].to_pylist() == [None, None, None, 2]
+
+
+def test_a_box_of_tasks_as_data():
+    box = spaces.Box(np.float32([0.0, -np.inf]), np.float32([0.5, 4.0]))
+    assert task_bounds(box, ("a", "b")) == {"names": ["a", "b"], "low": [0.0, None], "high": [0.5, 4.0]}
+    assert task_bounds(spaces.Discrete(3), ()) is None
+    assert task_bounds(None, ()) is None

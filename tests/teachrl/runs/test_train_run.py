@@ -25,10 +25,10 @@ from teachrl.teachers import ALPGMM, Uniform
 from teachrl_agents import SimulatedStudent
 
 
-def test_a_run_leaves_what_the_design_says(hypercube, tmp_path, capsys, monkeypatch):
-    monkeypatch.undo()
+def test_a_run_leaves_what_the_design_says(hypercube, tmp_path, capsys):
     place = tmp_path / "a" / "run"
-    run = train(**{**hypercube, "out": str(place), "progress": "auto", "loggers": ["tensorboard", "csv"], "video": 1})
+    shown = {"progress": "auto", "loggers": ["tensorboard", "csv"], "video": 1, "pictures": True}
+    run = train(**{**hypercube, **shown, "out": str(place)})
     assert run.directory == place
     names = {p.name for p in place.iterdir()}
     assert names == {
@@ -46,10 +46,11 @@ def test_the_tables_tell_of_every_episode(hypercube, tmp_path):
     run = train(**hypercube, out=str(tmp_path / "run"))
     table = pq.read_table(run.directory / "episodes.parquet")
     assert table.column_names == [
-        "steps", "task", "seed", "start", "learn", "return", "length", "success", "student",
+        "steps", "task", "seed", "start", "learn", "return", "length", "success", "student", "env",
     ]  # fmt: skip
     rows = table.to_pylist()
     assert [row["steps"] for row in rows] == [2 * (i // 2 + 1) for i in range(600)]
+    assert [row["env"] for row in rows] == [0, 1] * 300
     assert all(row["start"] is None and row["learn"] and row["length"] == 1 and len(row["task"]) == 2 for row in rows)
     assert run.classroom.counters.episodes == 600
     evaluations = pq.read_table(run.directory / "eval.parquet").to_pylist()
@@ -78,6 +79,7 @@ def test_meta_tells_versions_but_no_host_and_no_path(hypercube, tmp_path, monkey
     meta = json.loads(text)
     assert meta["status"] == "finished"
     assert meta["argv"][0] == "script.py"
+    assert meta["tasks"] == {"names": ["x_0", "x_1"], "low": [0.0, 0.0], "high": [1.0, 1.0]}
     assert {"python", "teachrl", "gymnasium", "numpy"} <= set(meta["versions"])
     assert str(tmp_path) not in text
     assert not platform.node() or platform.node() not in text
@@ -110,6 +112,24 @@ def test_the_same_seed_is_the_same_run_whatever_is_evaluated_or_logged(hypercube
     assert tasks[0] == tasks[1] != tasks[2]
 
 
+def images(directory):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    reader = EventAccumulator(str(directory / "tb"))
+    reader.Reload()
+    return reader.Tags()["images"]
+
+
+def test_pictures_are_drawn_where_they_are_wanted(hypercube, tmp_path):
+    arguments = {**hypercube, "loggers": ["tensorboard"], "eval_every": 300}
+    run = train(**{**arguments, "pictures": True}, out=str(tmp_path / "a"))
+    assert (run.directory / "curriculum.png").exists()
+    assert images(run.directory) == ["teacher/curriculum", "eval/mastery"]
+    plain = train(**arguments, out=str(tmp_path / "b"))
+    assert not (plain.directory / "curriculum.png").exists()
+    assert images(plain.directory) == []
+
+
 def test_never_means_at_the_end_only(hypercube, tmp_path):
     run = train(**hypercube, eval_every="never", checkpoint_every=0, out=str(tmp_path / "run"))
     assert [p.name for p in checkpoints(run.directory / "checkpoints")] == ["600"]
@@ -128,6 +148,7 @@ def test_never_means_at_the_end_only(hypercube, tmp_path):
         ({"seed": -1}, InvalidHyperparameter, "`seed`"),
         ({"num_envs": 0}, InvalidHyperparameter, "`num_envs`"),
         ({"eval_every": "often"}, InvalidHyperparameter, "'auto'"),
+        ({"pictures": 1}, InvalidHyperparameter, "`pictures` must be true or false, got 1"),
         ({"loggers": ["tensorbord"]}, UnknownName, "tensorboard"),
         ({"student": SimulatedStudent}, InvalidStudent, "an instance, not the class"),
         ({"student": None}, InvalidStudent, "must be a student"),

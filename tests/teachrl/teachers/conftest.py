@@ -34,6 +34,7 @@ def make_setup() -> Callable[..., Setup]:
             get_values=_refuse,
             rollouts=_refuse,
             make_classroom=_refuse,
+            get_suite=_refuse,
         )
 
     return make
