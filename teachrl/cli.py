@@ -17,6 +17,7 @@ Teachers for reinforcement learning: what to train on next, where to begin, what
   teachrl train                                                 the quickstart: ALP-GMM teaches PPO to walk
   teachrl train --env TeachRL/PointMass-v0 --teacher ALPGMM     a curriculum at work in two minutes
   teachrl evaluate runs/a                                       score a run on its environment's test suite
+  teachrl ablate quick                                          compare teachers, with a report
   teachrl list teachers                                         what there is to choose from
 """
 
@@ -68,6 +69,51 @@ VERBS = {
   teachrl evaluate runs/a
   teachrl evaluate runs/a --suite validation --episodes 3
   teachrl evaluate runs/a --video 3                             also film three of the tasks
+""",
+    ),
+    "ablate": Verb(
+        "teachrl.studies.ablate:ablate",
+        "compare teachers: arms times seeds, in processes, with a report",
+        """\
+  teachrl ablate --list                                         the ready studies
+  teachrl ablate quick                                          one of them: under three minutes
+  teachrl ablate studies/mine.yaml --jobs 2                     arms x seeds; run it again and it goes on where it was
+  teachrl ablate studies/mine.yaml --dry-run --power            what it would do, and what its seeds can detect
+  teachrl ablate studies/mine.yaml --retry                      also the trials that failed
+  teachrl ablate studies/mine.yaml --engine ray --address auto  on a Ray cluster
+
+  A study is a file such as this; only base, arms, control and seeds are required:
+
+    question: Does learning progress beat uniform sampling on the gate?
+    base: {env: TeachRL/PointMass-v0, steps: 300000}
+    arms:
+      uniform: {teachers: [Uniform]}
+      alp-gmm: {teachers: [ALPGMM]}
+      alp-gmm 150: {teachers: [{class_path: ALPGMM, init_args: {fit_rate: 150}}]}
+    grid: {student.hyperparameters.learning_rate: [0.0003, 0.001]}
+    control: uniform
+    causal: yoked                                 why it helped: which tasks, in which order, chosen for this student?
+    metric: success_rate
+    contrasts: [[alp-gmm, uniform]]
+    seeds: 10
+""",
+    ),
+    "report": Verb(
+        "teachrl.studies.report:report",
+        "write the page of a study, or of a single run",
+        """\
+  teachrl report studies/mine                                   one HTML file that opens offline
+  teachrl report studies/mine --paper paper/figures             PDF figures, a LaTeX table, methods.bib
+  teachrl report runs/a                                         the same page for one run
+""",
+    ),
+    "watch": Verb(
+        "teachrl.studies.watch:watch",
+        "film a run's student and what its teachers do, or follow a run that is going on",
+        """\
+  teachrl watch runs/a                                          on validation tasks, then on what its teacher sets now
+  teachrl watch runs/a --tasks 5 --suite test --out film.mp4
+  teachrl watch runs/a --live                                   a page on this machine that follows it; Ctrl-C ends it
 """,
     ),
     "list": Verb(

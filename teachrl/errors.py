@@ -10,6 +10,8 @@ TeachrlError
 ├── NonFiniteData           NaN or infinity where numbers were expected
 ├── EnvironmentFailed       an environment raised, died or hung
 ├── InvalidRun              a run directory that cannot be used
+├── InvalidStudy            a study that does not say what to compare, or a directory that is not a study's
+├── TrialsFailed            a study of which some trials failed
 └── ContractBroken          a class that a check of teachrl.testing refuses
 """
 
@@ -53,6 +55,14 @@ class EnvironmentFailed(TeachrlError, RuntimeError):
 
 class InvalidRun(TeachrlError, ValueError):
     """A run directory that cannot be created, read or resumed."""
+
+
+class InvalidStudy(TeachrlError, ValueError):
+    """A study that does not say what to compare, or a directory that is not a study's."""
+
+
+class TrialsFailed(TeachrlError, RuntimeError):
+    """Some trials of a study failed; the others stand."""
 
 
 class ContractBroken(TeachrlError, AssertionError):

@@ -7,7 +7,7 @@ the flags say is checked elsewhere (`teachrl.schemas`); here they are only sorte
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from teachrl.errors import InvalidHyperparameter
@@ -50,12 +50,15 @@ class Sorted:
         return any(part.name is not None for part in self.parts[kind])
 
 
-def read_flags(arguments: Sequence[str], positional: Sequence[str] = ()) -> list[Flag]:
+def read_flags(
+    arguments: Sequence[str], positional: Sequence[str] = (), switches: Collection[str] = ()
+) -> list[Flag]:
     """Reads `--name value`, `--name=value`, `--name+=value` and positional arguments.
 
     Args:
         arguments: The command line after the verb.
         positional: Names of the parameters that plain words fill, in order.
+        switches: Names of the parameters that need no value: alone they mean true.
 
     Raises:
         InvalidHyperparameter: If a flag has no value, or a word belongs to no flag.
@@ -70,7 +73,10 @@ def read_flags(arguments: Sequence[str], positional: Sequence[str] = ()) -> list
             continue
         name, equals, value = word[2:].partition("=")
         if not equals:
-            if not words or re.match(r"--[a-zA-Z]", words[0]):
+            alone = not words or re.match(r"--[a-zA-Z]", words[0]) is not None
+            if name.replace("-", "_") in switches and (alone or words[0].lower() not in ("true", "false")):
+                words.insert(0, "true")
+            elif alone:
                 raise InvalidHyperparameter(f"--{name} needs a value, e.g. --{name} true for a switch.")
             value = words.pop(0)
         flags.append(Flag(tuple(name.removesuffix("+").replace("-", "_").split(".")), value))

@@ -71,19 +71,37 @@ def _schema(train: Callable[..., Any]) -> Schema:
 
 
 def _defaults(given: Sorted) -> dict[str, Any]:
-    data: dict[str, Any] = load_yaml(files("teachrl").joinpath("quickstart.yaml").read_text(encoding="utf-8"))
     path, env = given.value("config"), given.value("env")
     config = {} if path is None else read_config(path)
-    if path is not None or env is not None or given.named("teacher"):
-        data = {name: value for name, value in data.items() if name not in ("teachers", "env_kwargs")}
     if env is not None and "env" in config and env != config["env"]:
         config = {name: value for name, value in config.items() if name not in ("env_kwargs", "wrappers")}
+    bare = path is not None or env is not None or given.named("teacher")
+    return completed(config, env or config.get("env"), bare, given.value("steps") is not None)
+
+
+def completed(
+    config: Mapping[str, Any], env: str | None = None, bare: bool = True, another_length: bool = False
+) -> dict[str, Any]:
+    """Returns a config with all that it leaves out: what its environment recommends, and the quickstart's values.
+
+    Args:
+        config: Arguments of `train`, as data.
+        env: The environment, where the user names one.
+        bare: Whether the quickstart's teachers and env_kwargs are left out.
+        another_length: Whether the run is of another length than the quickstart for reasons of its own.
+
+    Raises:
+        UnknownName: If there is no such environment.
+    """
+    data: dict[str, Any] = load_yaml(files("teachrl").joinpath("quickstart.yaml").read_text(encoding="utf-8"))
     length = data["steps"]
-    if (chosen := env or config.get("env")) is not None:
-        data |= recommended(chosen)
-    if given.value("steps") is not None or (data | config)["steps"] != length:
+    if bare:
+        data = {name: value for name, value in data.items() if name not in ("teachers", "env_kwargs")}
+    if env is not None:
+        data |= recommended(env)
+    if another_length or (data | dict(config))["steps"] != length:
         del data["eval_every"]
-    return data | config
+    return data | dict(config)
 
 
 def recommended(env_id: str) -> dict[str, Any]:

@@ -41,7 +41,8 @@ def read(verb: str, function: Callable[..., Any], words: Sequence[str]) -> dict[
     if verb == "train":
         return train_arguments(sort_flags(read_flags(words)), function)
     schema = Schema(function, owner=verb, prefix="--")
-    return schema.check({}, read_flags(words, positional(function)))
+    switches = [name for name, parameter in schema.parameters.items() if parameter.type == "bool"]
+    return schema.check({}, read_flags(words, positional(function), switches))
 
 
 def positional(function: Callable[..., Any]) -> list[str]:

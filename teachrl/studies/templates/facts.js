@@ -1,0 +1,50 @@
+"use strict";
+// What differs between the arms, what went wrong, and what the numbers were made with.
+
+function drawSettings(data) {
+  const { labels, rows } = data.differences;
+  const single = data.kind === "run";
+  const across = labels.length > Math.max(rows.length, 5); // many variants: one a row
+  const value = (v) => el("td", { class: "code" }, v === null ? "–" : v);
+  const heads = across ? ["variant", ...rows.map((r) => r.name)] : ["setting", ...labels];
+  const lines = across ? labels.map((l, i) => el("tr", {}, el("td", { class: "name" }, l), rows.map((r) => value(r.values[i]))))
+    : rows.map((r) => el("tr", {}, el("td", { class: "code" }, r.name), r.values.map(value)));
+  const table = el("div", { class: "wide" }, el("table", { id: "settings-table" },
+    el("thead", {}, el("tr", {}, heads.map((l) => el("th", { scope: "col" }, l)))), el("tbody", {}, lines)));
+  section("settings", rows.length > 0, single ? folded("settings", `The run's ${rows.length} settings`, table)
+    : [note("Only what differs between variants; everything else is the same for all."), table]);
+}
+
+function drawTrouble(data) {
+  const words = { failed: "failed", stopped: "stopped, can be continued", waiting: "not begun" };
+  const failed = data.trouble.filter((t) => t.status === "failed");
+  const others = data.trouble.filter((t) => t.status !== "failed");
+  const groups = {};
+  for (const t of others) (groups[`${t.variant}: ${words[t.status]}`] ||= []).push(t);
+  const grouped = Object.entries(groups);
+  section("trouble", data.trouble.length > 0,
+    failed.map((t) => folded(`failed-${t.variant}-${t.seed}`, `${t.variant}, seed ${t.seed}: ${lastLine(t.error)}`, el("pre", {}, t.error || "Nothing was noted."))),
+    grouped.length ? el("dl", {}, grouped.map(([name, trials]) => [el("dt", {}, name), el("dd", {}, `seeds ${trials.map((t) => t.seed).join(", ")}`)])) : null);
+}
+
+function lastLine(text) {
+  const lines = (text || "failed").trim().split("\n");
+  return lines[lines.length - 1].slice(0, 160);
+}
+
+function drawFacts(data) {
+  const f = data.facts;
+  const rows = [];
+  const add = (name, value) => { if (value && value.length !== 0) rows.push(el("dt", {}, name), el("dd", {}, value)); };
+  add("versions", Object.entries(f.versions).map(([n, v]) => `${n} ${v.join(" or ")}`).join(", "));
+  add("commit", f.commits.map((c) => el("div", {}, el("code", {}, c))));
+  add("machine", f.machines.join("; "));
+  add("CPU time", f.cpu_seconds ? `${seconds(f.cpu_seconds)} in all` : "");
+  add("resumed", f.resumed ? `${plural(f.resumed, "run")}${f.mismatches ? `, with ${plural(f.mismatches, "mismatch")} of restored episodes` : ", exactly"}` : "");
+  add("damaged files", f.damage.map((d) => el("div", { class: "bad" }, d)));
+  const keys = f.keys.filter((k) => k.key);
+  const table = keys.length ? folded("keys", `Configuration hashes of ${plural(keys.length, "trial")}`, el("div", { class: "wide" }, el("table", {},
+    el("thead", {}, el("tr", {}, ["variant", "seed", "hash", "status"].map((n) => el("th", { scope: "col" }, n)))),
+    el("tbody", {}, keys.map((k) => el("tr", {}, el("td", {}, k.variant), el("td", {}, String(k.seed)), el("td", { class: "code" }, k.key), el("td", {}, k.status))))))) : null;
+  section("facts", rows.length > 0 || keys.length > 0, el("dl", {}, rows), table);
+}

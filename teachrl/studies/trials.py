@@ -1,0 +1,112 @@
+"""Trials: every variant with every seed, each known by the hash of its resolved configuration."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from teachrl.configuration import build
+from teachrl.errors import TeachrlError
+from teachrl.runs.participants import Participants
+from teachrl.runs.settings import Settings
+from teachrl.runs.train import defaults, train
+from teachrl.studies.causal import DONOR, ORDERS
+from teachrl.studies.outcomes import Variant
+
+UNIMPORTANT = ("loggers", "video", "pictures", "checkpoint_every", "workers")
+"""Settings that change nothing about what is learned or measured, and so are no part of a trial's identity."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trial:
+    """One run of a study.
+
+    Attributes:
+        key: Hash of its resolved configuration: the same in whatever study, and under whatever name.
+        variant: Label of its variant.
+        seed: Its seed.
+        config: The arguments of `train` as data; `{donor}` stands for the donor's run directory.
+        donor: Key of the trial whose curriculum it replays, None for most.
+    """
+
+    key: str
+    variant: str
+    seed: int
+    config: dict[str, Any]
+    donor: str | None = None
+
+    @property
+    def place(self) -> str:
+        """Its directory in that of the study."""
+        folder = re.sub(r"[^\w.+-]+", "-", self.variant).strip("-.") or "arm"
+        return f"runs/{folder}/{self.seed}-{self.key}"
+
+
+def plan(variants: Sequence[Variant], seeds: Sequence[int]) -> list[Trial]:
+    """Returns the trials of a study, all variants of the first seed first; a replaying one after its donor.
+
+    Raises:
+        TeachrlError: If a configuration is wrong, naming the variant.
+    """
+    resolved = {variant.label: _resolved(variant) for variant in variants}
+    keys = {(v.label, seed): _key({**resolved[v.label], "seed": seed}) for v in variants for seed in seeds}
+    own = {(v.arm, str(v.cell)): v.label for v in variants if v.role == "arm"}
+    trials = []
+    for seed, other in zip(seeds, [*seeds[1:], *seeds[:1]], strict=True):
+        for variant in variants:
+            config, donor = {**variant.config, "seed": seed}, None
+            key = keys[variant.label, seed]
+            if variant.role in ORDERS:
+                donor = keys[own[variant.arm, str(variant.cell)], other]
+                key = _key({**resolved[variant.label], "seed": seed, "donor": donor})
+            trials.append(Trial(key, variant.label, seed, config, donor))
+    return trials
+
+
+def check(variants: Sequence[Variant]) -> None:
+    """Puts the participants of every variant together, once, so that what does not fit is known before anything runs.
+
+    Raises:
+        TeachrlError: Naming the variant.
+    """
+    for variant in variants:
+        if variant.role in ORDERS:  # nothing is recorded yet
+            continue
+        with _named(variant.label):
+            Participants(_settings(variant), 1, workers=0).close()
+
+
+def _settings(variant: Variant) -> Settings:
+    return Settings.checked({**defaults(), **build(variant.config, train)})
+
+
+def _resolved(variant: Variant) -> dict[str, Any]:
+    with _named(variant.label):
+        config = _settings(variant).config()
+    return {name: value for name, value in config.items() if name not in (*UNIMPORTANT, "seed")}
+
+
+def _key(config: Mapping[str, Any]) -> str:
+    text = json.dumps(config, sort_keys=True, default=repr)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+class _named:  # noqa: N801 - reads as a word
+    """Adds to an error which variant it is about."""
+
+    def __init__(self, label: str) -> None:
+        self._label = label
+
+    def __enter__(self) -> None:
+        """Begins."""
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, TeachrlError):
+            error.add_note(f"This is about the arm {self._label!r}.")
+
+
+__all__ = ["DONOR", "Trial", "check", "plan"]
