@@ -87,7 +87,7 @@ def play(
         return []
     syllabus = Syllabus(list(lessons))
     off = [entry for entry in entries(disable) if entry != "tasks"]  # the lessons of a syllabus stay on
-    originals = [t for t in teachers if _acts_in_evaluation(t, off)]
+    originals = [t for t in teachers if acts_in_evaluation(t, off)]
     copies = [type(t)(**t.init_args) for t in originals]
     classroom = Classroom(
         envs, [syllabus, *copies], disable=concerning(copies, off), view=view, seed=seed, counters=counters,
@@ -107,7 +107,7 @@ def play(
     return [syllabus.played[place] for place in range(len(lessons))]
 
 
-def _acts_in_evaluation(teacher: Teacher, disable: Collection[str]) -> bool:
+def acts_in_evaluation(teacher: Teacher, disable: Collection[str]) -> bool:
     """Whether a policy cannot be played without this teacher: it is permanent, or its goals widen the observations."""
     permanent = teacher.permanent & teacher.channels
     return "subgoals" in teacher.channels or any(not is_disabled(teacher, channel, disable) for channel in permanent)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
@@ -44,11 +45,19 @@ class Student(Configurable):
         accepts: The channels it can use, with `"learn"` (it leaves out lessons that say `learn=False`) and `"rollout"`
             (it announces its rollouts and hands them back).
         gamma: Its discount, for the discounted return of episodes.
+        citation: Where the method was published.
+        bibtex: The same for a bibliography.
     """
 
     accepts: frozenset[str] = frozenset({"tasks", "starts", "subgoals", "rewards", "observations"})
     gamma: float = 1.0
     citation: ClassVar[str] = ""
+    bibtex: ClassVar[str] = ""
+
+    @classmethod
+    def references(cls, init_args: Mapping[str, Any]) -> str:
+        """Returns the BibTeX entries of a student with these arguments, for a class that stands for several methods."""
+        return cls.bibtex
 
     def begin(self, classroom: Classroom, seed: np.random.SeedSequence, total_steps: int) -> None:
         """Prepares to learn; nothing is stepped yet.

@@ -111,12 +111,14 @@ class Teacher(Configurable):
         needs_task_space: Whether the tasks channel needs an environment with a task space; a teacher that varies
             nothing but seeds says False.
         citation: Where the method was published.
+        bibtex: The same for a bibliography; a study that uses the teacher puts it into its methods.bib.
     """
 
     cadence: ClassVar[Literal["episode", "rollout"]] = "episode"
     permanent: ClassVar[frozenset[str]] = frozenset()
     needs_task_space: ClassVar[bool] = True
     citation: ClassVar[str] = ""
+    bibtex: ClassVar[str] = ""
 
     setup: Setup
     rng: np.random.Generator

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -12,6 +12,7 @@ from teachrl.lessons import Floats, Observations
 from teachrl.student import Student
 from teachrl.teacher import Teacher
 from teachrl_agents.sb3_algorithms import algorithm_class, check_algorithm, is_on_policy
+from teachrl_agents.sb3_citations import LIBRARY, METHODS
 from teachrl_agents.sb3_hyperparameters import default_of, preset, resolve
 
 if TYPE_CHECKING:
@@ -46,6 +47,13 @@ class SB3(Student):
     """
 
     citation = "https://jmlr.org/papers/v22/20-1364.html"
+    bibtex = LIBRARY
+
+    @classmethod
+    def references(cls, init_args: Mapping[str, Any]) -> str:
+        """Returns the BibTeX entries of the library and of the algorithm."""
+        algorithm = init_args.get("algorithm", "PPO")
+        return "\n\n".join([LIBRARY, *([METHODS[algorithm]] if algorithm in METHODS else [])])
 
     def __init__(
         self,

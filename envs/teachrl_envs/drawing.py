@@ -107,7 +107,7 @@ def draw_gate(
 
     canvas.box(_MARGIN - 2, _MARGIN - 2, side + 4, side + 4, _FAINT, radius=6)
     canvas.box(_MARGIN, _MARGIN, side, side, (255, 255, 255), radius=5)
-    position, width, friction = (float(v) for v in task)
+    position, width, _ = (float(v) for v in task)
     left, right = np.clip([position - width / 2, position + width / 2], -4.0, 4.0)
     for start, end in ((-4.0, left), (right, 4.0)):
         x, y = pixel(start, 0.0)
@@ -124,9 +124,8 @@ def draw_gate(
         canvas.disc(*point, 2, (122, 162, 224))
     if points:
         canvas.disc(*points[-1], 8, _CRASH if crashed else _MASS)
-    canvas.text(f"gate at {position:.2f}, {width:.2f} wide   friction {friction:.2f}", _MARGIN, 10)
-    state = "crashed" if crashed else f"step {max(len(trail) - 1, 0)}"
-    canvas.text(state, _MARGIN, SIZE - _MARGIN + 9, colour=_CRASH if crashed else _INK)
+    if crashed:
+        canvas.text("crashed", _MARGIN, SIZE - _MARGIN + 9, colour=_CRASH)
     return canvas.picture()
 
 
@@ -156,7 +155,6 @@ def draw_cubes(task: NDArray[np.floating[Any]], dims: int, cubes: int, performan
     x, y = _MARGIN + float(task[0]) * side, SIZE - _MARGIN - (float(task[1]) if dims > 1 else 0.5) * side
     canvas.disc(x, y, 6, (255, 255, 255))
     canvas.disc(x, y, 4, _INK)
-    canvas.text("task  " + "  ".join(f"{v:.2f}" for v in task[:8]) + ("  ..." if len(task) > 8 else ""), _MARGIN, 10)
     done = "to do" if performance is None else f"performance {performance:.2f}"
     canvas.text(done, _MARGIN, SIZE - _MARGIN + 9)
     return canvas.picture()

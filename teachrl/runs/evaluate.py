@@ -58,7 +58,7 @@ def evaluate(
     for name, value, least in (("episodes", episodes, 1), ("num_envs", num_envs, 1), ("video", video, 0)):
         if value < least:
             raise InvalidHyperparameter(f"`{name}` must be at least {least}, got {value}.")
-    with limited_threads(threads), _graduate(run) as it:
+    with limited_threads(threads), graduate(run) as it:
         with Examiner(it.classroom, it.student, it.seed, workers, num_envs) as examiner:
             found = examiner.examine(suite, it.total_steps, episodes, deterministic)
             lessons = choose(found, examiner.suite(suite), video)
@@ -82,7 +82,7 @@ class Graduate:
 
 
 @contextmanager
-def _graduate(run: str | os.PathLike[str]) -> Iterator[Graduate]:
+def graduate(run: str | os.PathLike[str]) -> Iterator[Graduate]:
     """Hands out the student of a run, with environments that are open for as long as it takes."""
     if isinstance(run, Run):
         directory = RunDirectory(run.directory)

@@ -1,25 +1,17 @@
-"""Films of a student: mp4 files, one a task, with the task written into the picture."""
+"""Films of a student: mp4 files, one a task, with the task and how the episode goes written under the picture."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from teachrl import seeds
 from teachrl.classroom import Classroom
-from teachrl.errors import EnvironmentFailed, InvalidEnvironment, InvalidHyperparameter
-from teachrl.lessons import Lesson, Step
-from teachrl.playing import play
+from teachrl.lessons import Lesson
 from teachrl.runs.evaluation import Evaluation
-from teachrl.runs.generators import generators_kept
-from teachrl.runs.tables import task_numbers
+from teachrl.runs.filming import FIXED_LINES, Filming, caption, frame_rate
+from teachrl.runs.reel import Reel
 from teachrl.student import Student
-from teachrl.vector import LessonVectorEnv
 
 MOST_FRAMES = 500
 
@@ -52,21 +44,13 @@ def film(
     Raises:
         InvalidEnvironment: If the environment cannot be rendered to pictures.
     """
-    names, films = list(lessons), []
-    with generators_kept(seed):
-        for name in names:
-            envs = _rendering(classroom.envs)
-            camera = Camera(envs, _caption(lessons[name], name, envs), most_frames)
-            try:
-                play(
-                    envs, student.policy, [lessons[name]], teachers=classroom.teachers,
-                    disable=classroom.disable, view=classroom.view,
-                    seed=seeds.branch(seed, seeds.EVALUATION), deterministic=deterministic, on_step=camera,
-                )  # fmt: skip
-            finally:
-                envs.close()
-            if camera.frames:
-                films.append(_write(camera.frames, directory / f"{title}-{name}.mp4", _fps(envs)))
+    films, envs = [], classroom.envs
+    how = Filming(classroom, student, seed, deterministic, most_frames=most_frames)
+    lines = FIXED_LINES + sum(len(each) for each in how.activities())
+    for name, lesson in lessons.items():
+        films.append(directory / f"{title}-{name}.mp4")
+        with Reel(films[-1], frame_rate(envs), lines) as reel:
+            how.play(lesson, [caption(lesson, name, envs)], reel)
     return films
 
 
@@ -80,78 +64,3 @@ def choose(evaluation: Evaluation, lessons: dict[str, Lesson], count: int) -> di
     order = np.argsort(-evaluation.returns.mean(axis=1), kind="stable")
     picked = order[np.linspace(0, len(order) - 1, min(count, len(order))).astype(int)]
     return {evaluation.names[i]: lessons[evaluation.names[i]] for i in picked.tolist()}
-
-
-class Camera:
-    """Takes a frame after each step of the one environment.
-
-    After an episode's last step the next one's beginning is shown: that of the same lesson. It is taken only where
-    there is nothing else, in episodes of one step.
-
-    Args:
-        envs: The environment.
-        caption: Written into each frame.
-        most: Frames to take.
-    """
-
-    def __init__(self, envs: LessonVectorEnv, caption: str, most: int) -> None:
-        self._envs, self._caption, self._most = envs, caption, most
-        self.frames: list[NDArray[np.uint8]] = []
-
-    def __call__(self, step: Step) -> None:
-        """Takes a frame."""
-        ended = step.terminated[0] or step.truncated[0]
-        if len(self.frames) >= self._most or (ended and self.frames):
-            return
-        pictures: Any = self._envs.render()
-        self.frames.append(_captioned(np.asarray(pictures[0], np.uint8), self._caption))
-
-
-def _rendering(envs: LessonVectorEnv) -> LessonVectorEnv:
-    try:
-        return envs.make_another(1, render_mode="rgb_array")
-    except (InvalidEnvironment, EnvironmentFailed, InvalidHyperparameter) as error:
-        raise InvalidEnvironment(
-            f"{envs.env_id} cannot be filmed: it does not render to pictures (render_mode='rgb_array'): {error}"
-        ) from error
-
-
-def _caption(lesson: Lesson, name: str, envs: LessonVectorEnv) -> str:
-    numbers = task_numbers(lesson.task, envs.task_space)
-    if numbers is None or len(numbers) > 6:
-        return name
-    names = envs.task_names if len(envs.task_names) == len(numbers) else [""] * len(numbers)
-    return ", ".join(f"{n.replace('_', ' ')} {x:.2f}".strip() for n, x in zip(names, numbers, strict=True))
-
-
-def _captioned(frame: NDArray[np.uint8], caption: str) -> NDArray[np.uint8]:
-    """Writes the caption into the lower left corner and cuts the frame to even sides, as mp4 needs."""
-    from PIL import Image, ImageDraw
-
-    picture = Image.fromarray(frame[: frame.shape[0] // 2 * 2, : frame.shape[1] // 2 * 2])
-    pen = ImageDraw.Draw(picture)
-    place = (6, picture.height - 6)
-    box = pen.textbbox(place, caption, anchor="ld")
-    pen.rectangle((box[0] - 3, box[1] - 2, box[2] + 3, box[3] + 2), fill="white")
-    pen.text(place, caption, fill="black", anchor="ld")
-    return np.asarray(picture)
-
-
-def _fps(envs: LessonVectorEnv) -> float:
-    fps = (envs.metadata or {}).get("render_fps") or 30
-    return float(min(max(fps, 4), 60))
-
-
-def _write(frames: Sequence[NDArray[np.uint8]], path: Path, fps: float) -> Path:
-    import imageio.v2 as imageio
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.stem}.tmp.mp4")
-    writer: Callable[..., Any] = imageio.get_writer
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)  # the library leaves its pipe to the collector
-        with writer(draft, fps=fps, codec="libx264", macro_block_size=2, output_params=["-threads", "1"]) as film_file:
-            for frame in frames:
-                film_file.append_data(frame)
-    draft.replace(path)
-    return path

@@ -63,7 +63,7 @@ def test_lists_are_lines_with_whole_names(capsys: pytest.CaptureFixture[str]) ->
     assert listing.listing("students").splitlines()[0].startswith("SB3 ")
     envs = listing.listing("envs")
     assert re.search(r"^TeachRL/StumpTracks-v0 +stump_height, obstacle_spacing", envs, re.MULTILINE)
-    assert "CartPole" not in envs
+    assert "CartPole-v1" not in envs
 
 
 def test_narrow_terminals_wrap_descriptions_only(monkeypatch: pytest.MonkeyPatch) -> None:

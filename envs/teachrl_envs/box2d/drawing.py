@@ -19,7 +19,7 @@ with warnings.catch_warnings():
     import pygame
 
 WIDTH, DEPTH = 600, 400
-_SKY, _GRASS, _TURF, _STUMP, _RAY, _TEXT = (
+_SKY, _GRASS, _TURF, _STUMP, _RAY, _POLE = (
     (221, 230, 245),
     (112, 158, 92),
     (66, 110, 58),
@@ -34,19 +34,16 @@ class Painter:
     """Draws frames of (400, 600, 3) pixels, the hull a fifth from the left."""
 
     def __init__(self) -> None:
-        pygame.font.init()
-        self._font = pygame.font.Font(None, 22)
         self._surface = pygame.Surface((WIDTH, DEPTH))
         self._scroll = 0.0
 
-    def paint(self, terrain: Terrain, walker: Walker, lidar: NDArray[np.float32], caption: str) -> NDArray[np.uint8]:
+    def paint(self, terrain: Terrain, walker: Walker, lidar: NDArray[np.float32]) -> NDArray[np.uint8]:
         """Draws a frame.
 
         Args:
             terrain: What the walker stands on.
             walker: The body.
             lidar: (10,) fraction of each ray that is free.
-            caption: Written into the corner.
 
         Returns:
             (400, 600, 3) uint8.
@@ -64,7 +61,6 @@ class Painter:
         for i, leg in enumerate(walker.legs):
             self._draw_body(leg, _FAR_LEG if i % 4 < 2 else _NEAR_LEG)
         self._draw_body(walker.hull, _HULL)
-        self._surface.blit(self._font.render(caption, True, _TEXT), (10, 10))
         return np.ascontiguousarray(pygame.surfarray.array3d(self._surface).transpose(1, 0, 2))
 
     def _pixel(self, x: float, y: float) -> tuple[float, float]:
@@ -85,7 +81,7 @@ class Painter:
 
     def _draw_flag(self, x: float) -> None:
         foot, tip = self._pixel(x, HEIGHT), self._pixel(x, HEIGHT + 50 / SCALE)
-        pygame.draw.aaline(self._surface, _TEXT, foot, tip)
+        pygame.draw.aaline(self._surface, _POLE, foot, tip)
         pygame.draw.polygon(self._surface, _RAY, [tip, (tip[0] + 25, tip[1] + 5), (tip[0], tip[1] + 10)])
 
     def _draw_body(self, body: Any, color: tuple[int, int, int]) -> None:

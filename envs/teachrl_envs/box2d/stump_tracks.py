@@ -202,11 +202,7 @@ class StumpTracks(gymnasium.Env[Any, Any]):
             from teachrl_envs.box2d.drawing import Painter
 
             self._painter = Painter()
-        height, spacing = self._task.tolist()
-        caption = (
-            f"stump height {height:.2f}   spacing {spacing:.2f}   step {self._elapsed}   return {self._return:.0f}"
-        )
-        frame: NDArray[np.uint8] = self._painter.paint(self._terrain, self._walker, self._observation[-RAYS:], caption)
+        frame: NDArray[np.uint8] = self._painter.paint(self._terrain, self._walker, self._observation[-RAYS:])
         return frame
 
     def close(self) -> None:

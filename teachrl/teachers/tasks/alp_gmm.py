@@ -56,6 +56,17 @@ class ALPGMM(Teacher):
     """
 
     citation: ClassVar[str] = "https://arxiv.org/abs/1910.07224"
+    bibtex: ClassVar[str] = r"""@inproceedings{portelas2020teacher,
+  title = {Teacher algorithms for curriculum learning of deep {RL} in continuously parameterized environments},
+  author = {Portelas, R{\'e}my and Colas, C{\'e}dric and Hofmann, Katja and Oudeyer, Pierre-Yves},
+  booktitle = {Conference on Robot Learning},
+  series = {Proceedings of Machine Learning Research},
+  volume = {100},
+  pages = {835--853},
+  year = {2020},
+  eprint = {1910.07224},
+  archiveprefix = {arXiv}
+}"""
 
     def __init__(
         self,

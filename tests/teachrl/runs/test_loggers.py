@@ -5,6 +5,7 @@ import json
 import random
 import struct
 import sys
+import time
 import warnings
 
 import numpy as np
@@ -117,27 +118,34 @@ def values(items):
     return {item.key or ".".join(item.nested_key): json.loads(item.value_json) for item in items}
 
 
-def test_a_resumed_run_goes_on_in_the_same_place(hypercube, tmp_path, offline):
-    arguments = {**hypercube, "loggers": ["wandb"], "pictures": True, "eval_every": 300, "steps": 300}
-    run = train(**arguments, out=str(tmp_path / "run"))
-    name = json.loads((run.directory / "wandb.json").read_text())["id"]
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        train(**{**arguments, "steps": 600}, resume=str(run.directory))
-    files = sorted((run.directory / "wandb").glob("offline-run-*/run-*.wandb"))
-    assert {file.stem for file in files} == {f"run-{name}"}
-    logs = [records(file) for file in files]
-    config, steps, keys = {}, [], set()
-    for record in (r for log in logs for r in log):
+def sent(directory):
+    """Returns the configuration, the rows and the id that the library has written down for a run."""
+    config, rows, files = {}, [], sorted((directory / "wandb").glob("offline-run-*/run-*.wandb"))
+    for record in (record for file in files for record in records(file)):
         if record.WhichOneof("record_type") == "run":
             assert record.run.project == "teachrl"
             config = values(record.run.config.update)
         if record.WhichOneof("record_type") == "history":
-            row = values(record.history.item)
-            steps.append(row["total_steps"])
-            keys |= set(row)
-    assert config["env"] == "TeachRL/Hypercube-v0"
-    assert config["steps"] == 600
+            rows.append(values(record.history.item))
+    return config, rows, {file.stem.removeprefix("run-") for file in files}
+
+
+def test_a_resumed_run_goes_on_in_the_same_place(hypercube, tmp_path, offline):
+    arguments = {**hypercube, "loggers": ["wandb"], "pictures": True, "eval_every": 300, "steps": 300}
+    run = train(**arguments, out=str(tmp_path / "run"))
+    time.sleep(1.1)  # a run's files there are named by its id and the second
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        train(**{**arguments, "steps": 600}, resume=str(run.directory))
+    deadline = time.monotonic() + 10
+    while (found := sent(run.directory))[1][-1]["total_steps"] < 600:
+        assert time.monotonic() < deadline  # its own process writes behind ours
+        time.sleep(0.05)
+    config, rows, ids = found
+    assert ids == {json.loads((run.directory / "wandb.json").read_text())["id"]}
+    assert (config["env"], config["steps"]) == ("TeachRL/Hypercube-v0", 600)
+    steps = [row["total_steps"] for row in rows]
     assert steps == sorted(steps)
     assert (steps[0], steps[-1]) == (2, 600)
-    assert {"train/return", "perf/steps", "eval/return", "eval/mastery._type", "teacher/curriculum._type"} <= keys
+    tags = {"train/return", "perf/steps", "eval/return", "eval/mastery._type", "teacher/curriculum._type"}
+    assert tags <= set().union(*rows)
