@@ -137,8 +137,8 @@ class SB3Policy:
     def distribution(self, observations: Observations) -> dict[str, Array]:
         """Returns the parameters of the action distribution, by name, each (B, ...).
 
-        `mean` and `std` of a Gaussian (before the squashing of SAC, TQC and CrossQ), `logits` of anything discrete;
-        several discrete actions lie side by side.
+        `mean` and `std` of a Gaussian, `pre_tanh_mean` and `pre_tanh_std` of one that is squashed (SAC, TQC, CrossQ),
+        `logits` of anything discrete; several discrete actions lie side by side.
 
         Raises:
             InvalidStudent: If the policy has no distribution, or one that depends on its memory.
@@ -151,7 +151,7 @@ class SB3Policy:
                 return _parameters(policy.get_distribution(tensors))
             if hasattr(getattr(policy, "actor", None), "get_action_dist_params"):
                 mean, log_std, _ = policy.actor.get_action_dist_params(tensors)
-                return {"mean": _array(mean), "std": _array(log_std.exp().expand_as(mean))}
+                return {"pre_tanh_mean": _array(mean), "pre_tanh_std": _array(log_std.exp().expand_as(mean))}
         raise InvalidStudent(f"{type(self._model).__name__} has no action distribution; use `act`.")
 
     def values(self, observations: Observations) -> Floats:
@@ -193,7 +193,9 @@ def _parameters(distribution: Any) -> dict[str, Array]:
         return {"logits": np.concatenate([_array(part.logits) for part in inner], axis=1)}
     if hasattr(inner, "logits"):
         return {"logits": _array(inner.logits)}
-    return {"mean": _array(inner.mean), "std": _array(inner.stddev)}
+    squashed = getattr(distribution, "bijector", None) is not None  # state-dependent exploration can be asked to
+    names = ("pre_tanh_mean", "pre_tanh_std") if squashed else ("mean", "std")
+    return dict(zip(names, (_array(inner.mean), _array(inner.stddev)), strict=True))
 
 
 def _array(tensor: th.Tensor) -> Array:

@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from gymnasium import spaces
 from student_toys import begun, differences, line_class, small, switches
 
+from teachrl.distillation import choose_family
 from teachrl.errors import InvalidStudent, UnknownName
 from teachrl.student import Policy
 from teachrl_agents import SB3
@@ -123,7 +125,12 @@ def test_a_recurrent_policy_carries_its_memory_and_clears_it() -> None:
 
 @pytest.mark.parametrize(
     ("algorithm", "parameters"),
-    [("PPO", {"mean", "std"}), ("SAC", {"mean", "std"}), ("TQC", {"mean", "std"}), ("TD3", None)],
+    [
+        ("PPO", {"mean", "std"}),
+        ("SAC", {"pre_tanh_mean", "pre_tanh_std"}),
+        ("TQC", {"pre_tanh_mean", "pre_tanh_std"}),
+        ("TD3", None),
+    ],
 )
 def test_distributions_of_continuous_actions(algorithm: str, parameters: set[str] | None) -> None:
     room = line_class()
@@ -135,7 +142,8 @@ def test_distributions_of_continuous_actions(algorithm: str, parameters: set[str
         return
     distribution = student.policy.distribution(observations)
     assert set(distribution) == parameters
-    mode = np.clip(distribution["mean"], -1, 1) if algorithm == "PPO" else np.tanh(distribution["mean"])
+    family = choose_family(room.single_action_space, distribution)
+    mode = family.mode({name: torch.as_tensor(value) for name, value in distribution.items()})
     np.testing.assert_allclose(student.policy.act(observations)[0], mode, atol=1e-6)
 
 
