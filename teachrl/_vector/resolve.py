@@ -23,9 +23,11 @@ def find_spec(env_id: str) -> EnvSpec:
 
     Raises:
         UnknownName: With the nearest names, if it is not registered.
-        InvalidEnvironment: If the module cannot be imported.
+        InvalidEnvironment: If the module cannot be imported, or it is no name.
     """
     import_plugins(("envs",))
+    if not isinstance(env_id, str):  # data that users wrote
+        raise InvalidEnvironment(f"An environment is named by its id, e.g. 'TeachRL/PointMass-v0', got {env_id!r}.")
     module, _, name = env_id.rpartition(":")
     try:
         if module:

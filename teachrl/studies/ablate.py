@@ -10,7 +10,7 @@ from typing import Literal
 from teachrl.errors import InvalidHyperparameter, InvalidStudy, TrialsFailed
 from teachrl.runs.console import Progress
 from teachrl.studies.dry_run import describe
-from teachrl.studies.engines import make_engine
+from teachrl.studies.engines import check_engine, make_engine
 from teachrl.studies.library import find, listing
 from teachrl.studies.outcomes import Outcome, headline
 from teachrl.studies.progress import Display
@@ -74,6 +74,7 @@ def ablate(
     variants = declared.variants()
     trials = plan(variants, declared.seeds)
     check(variants)
+    check_engine(engine, address)
     if dry_run or power:
         return describe(declared, variants, trials, home, jobs or os.cpu_count() or 1, shipped, power)
     home.create()
@@ -95,7 +96,7 @@ class _Way:
 def _run(study: Study, home: StudyDirectory, trials: Sequence[Trial], way: _Way, report: bool) -> str:
     if way.retry:
         for trial in trials:
-            home.clear_failure(trial.key)
+            home.clear_failure(trial)
     display = Display(way.progress, study.name, len({t.key for t in trials}))
     try:
         known = outcomes(home, trials, study.metric, way.shipped)
@@ -121,9 +122,10 @@ def _conclude(home: StudyDirectory, report: bool) -> str:
 
         write_report(str(home.path))
         lines.append(f"report:  {home.report}")
-    failed = [outcome for outcome in found if outcome.status == "failed"]
+    trials = {outcome.key: outcome for outcome in found}  # arms that do the same share theirs
+    failed = [outcome for outcome in trials.values() if outcome.status == "failed"]
     if failed:
-        raise TrialsFailed(_failures(failed, len(found), home) + "\n" + "\n".join(lines))
+        raise TrialsFailed(_failures(failed, len(trials), home) + "\n" + "\n".join(lines))
     return "\n".join(lines)
 
 

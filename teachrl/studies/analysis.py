@@ -15,7 +15,7 @@ import numpy as np
 
 from teachrl.studies.comparison import EXPLORATORY, Analysis, Contrast, Split, Summary
 from teachrl.studies.intervals import LEVEL, sign_flip_test
-from teachrl.studies.outcomes import Declared, Outcome, Variant
+from teachrl.studies.outcomes import METRICS, Declared, Outcome, Variant
 from teachrl.studies.statistics import difference, estimate, holm, improvement, pairing
 from teachrl.studies.verdicts import sentence, verdict
 
@@ -39,7 +39,8 @@ def analyse(declared: Declared, outcomes: Sequence[Outcome]) -> Analysis:
         summaries=[_summary(v.label, values[v.label]) for v in declared.variants if values[v.label]],
         contrasts=contrasts,
         splits=_splits(declared, values),
-        verdict="\n".join(sentence(c, declared.metric, len(contrasts)) for c in contrasts)
+        verdict=_unmeasured(declared, outcomes, values)
+        or "\n".join(sentence(c, declared.metric, len(contrasts)) for c in contrasts)
         or "No contrast was declared.",
         missing=len(values) * len(set(declared.seeds)) - sum(map(len, values.values())),
     )
@@ -53,6 +54,17 @@ def _values(declared: Declared, outcomes: Sequence[Outcome]) -> Values:
         if wanted and outcome.ended and value is not None and math.isfinite(value):
             values[outcome.variant][outcome.seed] = float(value)
     return values
+
+
+def _unmeasured(declared: Declared, outcomes: Sequence[Outcome], values: Values) -> str:
+    """Returns what to do if trials ended but none of them has the metric, an empty text otherwise."""
+    there = sorted({name for outcome in outcomes if outcome.ended for name in outcome.final if name in METRICS})
+    if any(values.values()) or not there:
+        return ""
+    return (
+        f"No trial that ended has the metric {declared.metric}; what they have is {', '.join(there)}. Declare another "
+        "`metric` and run it again: the runs stand."
+    )
 
 
 def _summary(label: str, by_seed: dict[int, float]) -> Summary:

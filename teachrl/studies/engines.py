@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
-from teachrl.errors import InvalidHyperparameter, UnknownName
+from teachrl.errors import InvalidHyperparameter, InvalidStudy, UnknownName
+
+ENGINES = ("local", "ray")
+NO_RAY = 'The engine "ray" needs Ray: pip install "teachrl[ray]".'
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,25 +94,32 @@ def make_engine(name: str, directory: Path, jobs: int | None = None, address: st
         InvalidHyperparameter: If an argument is impossible.
         InvalidStudy: If Ray is not installed, or its cluster does not answer.
     """
-    engines: dict[str, Callable[..., Engine]] = {"local": _local, "ray": _ray}
-    if name not in engines:
-        raise UnknownName("engine", name, engines)
+    check_engine(name, address)
     if jobs is not None and (isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1):
         raise InvalidHyperparameter(f"`jobs` must be a whole number, at least 1, got {jobs!r}.")
-    return engines[name](Path(directory), jobs, address)
+    place = Path(directory).absolute()  # a trial may change its process's working directory
+    if name == "local":
+        from teachrl.studies.local_engine import LocalEngine
+
+        return LocalEngine(place, jobs)
+    from teachrl.studies.ray_engine import RayEngine
+
+    return RayEngine(place, jobs, address)
 
 
-def _local(directory: Path, jobs: int | None, address: str | None) -> Engine:
-    from teachrl.studies.local_engine import LocalEngine
+def check_engine(name: str, address: str | None = None) -> None:
+    """Checks what can be known of an engine before it is made.
 
-    if address is not None:
+    Raises:
+        UnknownName: If there is no such engine.
+        InvalidHyperparameter: If it takes no address.
+        InvalidStudy: If Ray is not installed.
+    """
+    if name not in ENGINES:
+        raise UnknownName("engine", name, ENGINES)
+    if name == "ray" and find_spec("ray") is None:
+        raise InvalidStudy(NO_RAY)
+    if name == "local" and address is not None:
         raise InvalidHyperparameter(
             f"`address` is for the engine 'ray', got {address!r} for 'local'. Leave it out, or choose --engine ray."
         )
-    return LocalEngine(directory, jobs)
-
-
-def _ray(directory: Path, jobs: int | None, address: str | None) -> Engine:
-    from teachrl.studies.ray_engine import RayEngine
-
-    return RayEngine(directory, jobs, address)

@@ -2,17 +2,44 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+GROUPS, OWN_GROUP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 MARGIN = 1.2
 """How much more memory there must be than the largest trial so far took."""
 
 
-def available() -> int | None:
-    """Returns the bytes that new work can have without swapping, None where the system does not tell."""
-    return _kilobytes(Path("/proc/meminfo"), "MemAvailable:")
+def available(groups: Path = GROUPS, own: Path = OWN_GROUP) -> int | None:
+    """Returns the bytes that new work can have without swapping, None where the system does not tell.
+
+    The least of what the machine has and what the control groups of this process leave it, which containers and
+    schedulers of clusters set (version 2 of Linux's).
+
+    Args:
+        groups: Where the system shows its control groups.
+        own: Where it says which one is this process's.
+    """
+    told = [_kilobytes(Path("/proc/meminfo"), "MemAvailable:"), *_left_in_groups(groups, own)]
+    return min((size for size in told if size is not None), default=None)
+
+
+def _left_in_groups(groups: Path, own: Path) -> Iterator[int]:
+    """Yields what is left to this process's group, and to each that this one is in, where there is a limit."""
+    try:
+        lines = own.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return
+    name = next((line.removeprefix("0::/") for line in lines if line.startswith("0::/")), None)
+    for folder in [] if name is None else [groups / name, *(groups / name).parents]:
+        if not folder.is_relative_to(groups):
+            return
+        with contextlib.suppress(OSError, ValueError):  # no limit, or none that is shown
+            limit, used = (int((folder / f"memory.{n}").read_text(encoding="ascii")) for n in ("max", "current"))
+            cache = dict(line.split() for line in (folder / "memory.stat").read_text(encoding="ascii").splitlines())
+            yield max(limit - used + int(cache.get("inactive_file", 0)), 0)
 
 
 def resident(pid: int | None = None) -> int:

@@ -16,6 +16,8 @@ from teachrl.errors import InvalidHyperparameter, UnknownName
 from teachrl.schemas import Schema
 
 Config = dict[str, Any]
+LISTS = ("teachers",)
+"""Arguments that are lists; a single item stands for a list of one."""
 
 
 def overridden(base: Mapping[str, Any], changes: Mapping[str, Any]) -> Config:
@@ -23,21 +25,36 @@ def overridden(base: Mapping[str, Any], changes: Mapping[str, Any]) -> Config:
 
     Args:
         base: Arguments of `train`, as data.
-        changes: New values by name, dotted or nested.
+        changes: New values by name, dotted or nested. Those of the whole come before those of its parts, whatever their
+            order, and a class or an algorithm before its arguments, which it would drop.
 
     Raises:
         UnknownName: If a dotted name leads to nothing.
         InvalidHyperparameter: If an argument does not exist.
     """
     config = dict(base)
-    for name, value in changes.items():
+    for name in sorted(changes, key=_rank):
         first, *rest = name.split(".")
-        config[first] = _put(config.get(first), rest, value, first, OBJECTS.get(first))
+        value = changes[name] if rest else _listed(first, changes[name])
+        config[first] = _put(_listed(first, config.get(first)), rest, value, first, OBJECTS.get(first))
     return config
+
+
+def _rank(name: str) -> tuple[int, bool, bool]:
+    path = [part for part in name.split(".") if part != "init_args"]
+    return len(path), path[-1:] != ["class_path"], path[-1:] != ["algorithm"]
+
+
+def _listed(name: str, value: Any) -> Any:
+    if name not in LISTS or isinstance(value, list | tuple):
+        return value
+    return [] if value is None else [value]
 
 
 def reaches(config: Mapping[str, Any], name: str) -> bool:
     """Tells whether a dotted name leads to something in a run's arguments: to its teachers' classes, above all."""
+    if "." not in name:
+        return True
     try:
         overridden(config, {name: None})
     except UnknownName:
@@ -63,6 +80,8 @@ def _put_in_class(there: Any, path: Sequence[str], value: Any, name: str, base: 
     if there is None:
         raise UnknownName("argument", f"{name}.{'.'.join(path)}", (), f"There is no {name} to change.")
     spec = parse_spec(there)
+    if list(path) == ["init_args"]:
+        return _merged(spec, {"init_args": value}, base)  # type: ignore[no-any-return]
     first, *rest = path[1:] if path[0] == "init_args" else path
     if first == "class_path":
         return _merged(spec, {"class_path": value}, base)  # type: ignore[no-any-return]
@@ -73,7 +92,7 @@ def _put_in_class(there: Any, path: Sequence[str], value: Any, name: str, base: 
 
 def _merged(there: Any, value: Any, base: type | None) -> Any:
     """Merges a new value into what is there: mappings key by key, classes while they stay the same."""
-    if isinstance(there, list) or isinstance(value, list) or there is None:
+    if isinstance(there, list) or isinstance(value, list) or there is None or (value is None and base is None):
         return value
     if base is not None or (isinstance(there, Mapping) and "class_path" in there):
         return _merged_class(parse_spec(there), value, base)

@@ -34,12 +34,14 @@ def unpack(parcel: bytes, root: Path) -> None:
 
 def arrive(parcel: bytes, place: Path) -> None:
     """Puts the packed contents of a directory at `place`, in one piece, instead of what is there."""
-    draft = place.with_name(f".{place.name}.tmp")
-    shutil.rmtree(draft, ignore_errors=True)
+    draft, old = place.with_name(f".{place.name}.tmp"), place.with_name(f".{place.name}.old")
+    for rest in (draft, old):
+        shutil.rmtree(rest, ignore_errors=True)
     unpack(parcel, draft)
     if place.exists():
-        shutil.rmtree(place)
+        place.rename(old)  # removing it takes longer, and a kill meanwhile would leave neither
     draft.rename(place)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def pack_code(root: Path) -> bytes:

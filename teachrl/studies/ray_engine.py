@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from teachrl.errors import InvalidStudy
-from teachrl.studies.engines import Ended, Job
+from teachrl.studies.engines import NO_RAY, Ended, Job
 from teachrl.studies.parcels import arrive, pack_code
 from teachrl.studies.ray_work import Returned, run_trial, send
-from teachrl.studies.work import can_continue, is_finished, redirect
+from teachrl.studies.work import can_continue, is_finished, point_at_donor
 
 PATIENCE = 30.0
 """Seconds that trials have to stop and to come back when the engine is closed."""
@@ -127,15 +127,15 @@ class RayEngine:
             why = f"The trial was lost on the cluster: {type(error).__name__}: {error}"
             return Ended(job.key, why, seconds, 0.0, lost=True)
         if returned.run is not None:
-            self._keep(job, returned.run, returned.study)
+            self._keep(job, returned.run)
         return returned.ended
 
-    def _keep(self, job: Job, run: bytes, study: str) -> None:
+    def _keep(self, job: Job, run: bytes) -> None:
         """Puts a run that came back in its place."""
         place = self._directory / job.place
         arrive(run, place)
-        if job.donor is not None and (is_finished(place) or can_continue(place)):
-            redirect(place, study, str(self._directory))
+        if is_finished(place) or can_continue(place):
+            point_at_donor(self._directory, job)
 
 
 def _import_ray() -> Any:
@@ -146,7 +146,7 @@ def _import_ray() -> Any:
             import ray
             import ray.exceptions
     except ImportError as error:
-        raise InvalidStudy('The engine "ray" needs Ray: pip install "teachrl[ray]".') from error
+        raise InvalidStudy(NO_RAY) from error
     return ray
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from teachrl.studies.engines import Ended, Job
 from teachrl.studies.parcels import pack, unpack
-from teachrl.studies.work import perform, redirect
+from teachrl.studies.work import perform
 
 DONATED = ("config.yaml", "meta.json", "episodes.parquet")
 """The files of a donor that travel with a trial."""
@@ -23,14 +23,12 @@ class Parcel:
 
     Attributes:
         job: The trial.
-        study: The study's directory where it comes from.
         files: The donor's files and what there is of the run, packed.
         path: Where the sender finds modules.
         argv: The sender's command line, which runs note.
     """
 
     job: Job
-    study: str
     files: bytes
     path: list[str]
     argv: list[str]
@@ -42,12 +40,10 @@ class Returned:
 
     Attributes:
         ended: How it ended.
-        study: The directory that was the study's there.
         run: The contents of the run's directory, packed; None if there is none.
     """
 
     ended: Ended
-    study: str
     run: bytes | None
 
 
@@ -62,7 +58,7 @@ def send(directory: Path, job: Job, unfinished: bool) -> Parcel:
     names = [] if job.donor is None else [f"{job.donor}/{name}" for name in DONATED]
     files = pack(directory, [*names, job.place] if unfinished else names)
     path = [os.path.abspath(entry or os.getcwd()) for entry in ("", *sys.path)]
-    return Parcel(job, str(directory), files, path, sys.argv)
+    return Parcel(job, files, path, sys.argv)
 
 
 def run_trial(parcel: Parcel, code: bytes | None) -> Returned:
@@ -79,11 +75,9 @@ def run_trial(parcel: Parcel, code: bytes | None) -> Returned:
     with tempfile.TemporaryDirectory(prefix="teachrl-") as scratch:
         study, job = Path(scratch), parcel.job
         unpack(parcel.files, study)
-        if job.donor is not None and (study / job.place).exists():
-            redirect(study / job.place, parcel.study, scratch)
         ended = perform(study, job)
         run = pack(study / job.place, ["."]) if (study / job.place).is_dir() else None
-    return Returned(ended, scratch, run)
+    return Returned(ended, run)
 
 
 def _install(code: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -14,10 +15,11 @@ from teachrl.errors import InvalidRun, InvalidStudy, TeachrlError
 from teachrl.runs.directory import RunDirectory, utc
 from teachrl.runs.facts import versions, work_tree
 from teachrl.studies.measures import measure
-from teachrl.studies.outcomes import Declared, Outcome
+from teachrl.studies.outcomes import METRICS, Declared, Outcome
 from teachrl.studies.shipped import Shipped
 from teachrl.studies.study import Study
 from teachrl.studies.trials import Trial, plan
+from teachrl.studies.work import is_finished
 
 PLAN = "study.yaml"
 
@@ -32,6 +34,7 @@ class StudyDirectory:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.plan_file = self.path / PLAN
+        self._draft = self.path / f".{PLAN}.tmp"
         self.runs = self.path / "runs"
         self.failures = self.path / "failures"
         self.results = self.path / "results.parquet"
@@ -50,7 +53,8 @@ class StudyDirectory:
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            strange = [p.name for p in self.path.iterdir()] if not self.plan_file.exists() else []
+            there = {p.name for p in self.path.iterdir()} - {self._draft.name}  # a draft: it was killed while it began
+            strange = set() if PLAN in there else there
         except OSError as error:
             raise InvalidStudy(
                 f"The study's directory {self.path} cannot be made: {error}. Pass another --out."
@@ -98,15 +102,20 @@ class StudyDirectory:
             "study": declared,
         }
         if old and (changed := _changes(old["study"], declared)):
-            done = sum(1 for outcome in load_study(self.path)[1] if outcome.ended)
             plan["amendments"] = [
                 *plan["amendments"],
-                f"{utc()}: {', '.join(changed)} changed when {done} trials had ended",
+                f"{utc()}: {', '.join(changed)} changed when {self._ended()} trials had ended",
             ]
         text = yaml.safe_dump(plan, sort_keys=False, allow_unicode=True, width=100)
-        draft = self.plan_file.with_name(f".{PLAN}.tmp")
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(self.plan_file)
+        self._draft.write_text(text, encoding="utf-8")
+        self._draft.replace(self.plan_file)
+
+    def _ended(self) -> int:
+        """Returns how many trials have results, also where a class of the old plan is not there any more."""
+        try:
+            return len({outcome.key for outcome in load_study(self.path)[1] if outcome.ended})
+        except TeachrlError:
+            return sum(1 for place in self.runs.glob("*/*") if is_finished(place))
 
     # Trials
 
@@ -130,9 +139,15 @@ class StudyDirectory:
         draft.write_text(json.dumps(data, indent=1), encoding="utf-8")
         draft.replace(self.failures / f"{trial.key}.json")
 
-    def clear_failure(self, key: str) -> None:
-        """Forgets that a trial failed."""
-        (self.failures / f"{key}.json").unlink(missing_ok=True)
+    def clear_failure(self, trial: Trial) -> None:
+        """Forgets that a trial failed; a run whose files are damaged, from which nothing can go on, is put aside."""
+        (self.failures / f"{trial.key}.json").unlink(missing_ok=True)
+        outcome = self.outcome(trial, METRICS[0], {})
+        if outcome.status == "failed" and outcome.directory is not None:
+            aside = self.failures / f"{trial.key}-damaged"
+            shutil.rmtree(aside, ignore_errors=True)
+            aside.parent.mkdir(exist_ok=True)
+            outcome.directory.rename(aside)
 
     def outcome(self, trial: Trial, metric: str, shipped: Mapping[str, Outcome]) -> Outcome:
         """Returns what a trial came to so far."""
@@ -147,8 +162,8 @@ class StudyDirectory:
                 return Outcome(*name, "finished", place, final, curve)
             run.checkpoint()
         except InvalidRun:
-            if trial.key in shipped:
-                known = shipped[trial.key]
+            known = shipped.get(trial.key)
+            if known is not None and ("/" not in metric or metric in known.final):
                 return Outcome(*name, "shipped", None, known.final, known.curve)
             return Outcome(*name, "waiting", place if place.is_dir() else None)
         except (OSError, ValueError, KeyError, TeachrlError) as damage:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -35,6 +35,7 @@ from teachrl.studies.overrides import Config, overridden, reaches
 DEFAULTS: Config = {"video": 0, "loggers": [], "pictures": False, "checkpoint_every": "auto"}
 """What trials do differently from single runs, unless the study says otherwise: their report draws."""
 NOT_IN_A_STUDY = ("seed", "out", "resume", "progress")
+TEXTS = ("name", "question", "control", "metric")
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,11 +88,11 @@ class Study:
         try:
             check_duplicates(yaml.compose(text, yaml.SafeLoader))
             data = load_yaml(text)
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, RecursionError) as error:
             raise InvalidStudy(f"The study {name} is not YAML: {error}") from error
         if not isinstance(data, Mapping):
             raise InvalidStudy(f"A study is a mapping with base, arms, control and seeds, got {data!r}.")
-        return cls.checked({"name": name, **data})
+        return cls.checked({**data, "name": data.get("name") or name})
 
     @classmethod
     def checked(cls, data: Mapping[str, Any]) -> Study:
@@ -102,12 +103,14 @@ class Study:
                 raise UnknownName("part of a study", str(field), known)
         if missing := [part for part in ("base", "arms", "control", "seeds") if data.get(part) is None]:
             raise InvalidStudy(f"A study needs base, arms, control and seeds; {' and '.join(missing)} is missing.")
-        values = {name: value for name, value in data.items() if value is not None}
+        values = {"name": "study", **{name: value for name, value in data.items() if value is not None}}
+        values |= {part: _text(part, values[part]) for part in TEXTS if part in values}
         values["seeds"] = _seeds(values["seeds"])
         values["base"] = _mapping("base", values["base"])
         values["arms"] = {str(n): _mapping(f"arms.{n}", c or {}) for n, c in _mapping("arms", values["arms"]).items()}
         values["grid"] = {n: _axis(n, axis) for n, axis in _mapping("grid", values.get("grid", {})).items()}
-        values["control"] = str(values["control"])
+        if data.get("grid") == {}:
+            raise InvalidStudy("The grid is empty: name an axis and its values, or leave it out.")
         values["contrasts"] = _contrasts(values.get("contrasts"), values["arms"], values["control"])
         study = cls(**values)
         study.check()
@@ -161,6 +164,7 @@ class Study:
             found += arms
             if self.causal:
                 found += controls(arms, self.control)
+        _check_labels([variant.label for variant in found])
         for variant in found:
             check_env_kwargs(variant.config["env"], variant.config.get("env_kwargs") or {})
         return found
@@ -174,7 +178,11 @@ class Study:
 
     def data(self) -> Config:
         """Returns the study as data, as it was declared."""
-        return {**dataclasses.asdict(self), "contrasts": [list(pair) for pair in self.contrasts]}
+        return {
+            **dataclasses.asdict(self),
+            "grid": self.grid or None,
+            "contrasts": [list(pair) for pair in self.contrasts],
+        }
 
 
 def check_duplicates(node: Any) -> None:
@@ -185,12 +193,24 @@ def check_duplicates(node: Any) -> None:
     if not isinstance(node, yaml.MappingNode):
         return
     keys = [key.value for key, _ in node.value]
-    for (key, value), i in zip(node.value, itertools.count(), strict=False):
+    for i, (key, value) in enumerate(node.value):
         if key.value in keys[:i]:
             raise InvalidStudy(
                 f"The study names {key.value!r} twice, again in line {key.start_mark.line + 1}: rename one."
             )
         check_duplicates(value)
+
+
+def _check_labels(labels: list[str]) -> None:
+    for label in labels:
+        if labels.count(label) > 1:
+            raise InvalidStudy(f"Two variants would be called {label!r}: rename the arm that is called like a control.")
+
+
+def _text(name: str, value: Any) -> str:
+    if isinstance(value, Mapping | list):
+        raise InvalidStudy(f"`{name}` must be text, got {value!r}.")
+    return str(value)
 
 
 def _mapping(name: str, value: Any) -> dict[str, Any]:
@@ -202,7 +222,7 @@ def _mapping(name: str, value: Any) -> dict[str, Any]:
 def _axis(name: str, values: Any) -> list[Any]:
     if not isinstance(values, list) or not values:
         raise InvalidStudy(f"The grid's {name} must be a list of at least one value, got {values!r}.")
-    if len({repr(v) for v in values}) < len(values):
+    if any(a == b for a, b in itertools.combinations(values, 2)):
         raise InvalidStudy(f"The grid's {name} names a value twice: {values!r}.")
     return values
 
@@ -210,22 +230,25 @@ def _axis(name: str, values: Any) -> list[Any]:
 def _seeds(value: Any) -> list[int]:
     if isinstance(value, int) and not isinstance(value, bool) and value > 0:
         return list(range(value))
-    whole = isinstance(value, list) and all(isinstance(s, int) and not isinstance(s, bool) and s >= 0 for s in value)
-    if whole and value and len(set(value)) == len(value):
+    whole = isinstance(value, list) and all(isinstance(s, int) and not isinstance(s, bool) for s in value)
+    if whole and value and len(set(value)) == len(value) and min(value) >= 0 and max(value) < 2**63:
         return list(value)
-    raise InvalidStudy(f"`seeds` must be a number of seeds or a list of different ones, got {value!r}.")
+    raise InvalidStudy(f"`seeds` must be a number of seeds or a list of different ones below 2^63, got {value!r}.")
 
 
 def _contrasts(value: Any, arms: Mapping[str, Any], control: str) -> list[tuple[str, str]]:
     if value is None:
         return [(arm, control) for arm in arms if arm != control]
-    pairs = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
-    for pair in pairs:
-        if not isinstance(pair, Sequence) or isinstance(pair, str) or len(pair) != 2 or pair[0] == pair[1]:
-            raise InvalidStudy(f"A contrast is a pair of different arms, e.g. [alp-gmm, uniform], got {pair!r}.")
-        for arm in pair:
-            if arm not in arms:
-                raise UnknownName("arm", str(arm), arms, "A contrast names it.")
-    if len({tuple(pair) for pair in pairs}) < len(pairs):
-        raise InvalidStudy(f"A contrast is named twice in {[list(pair) for pair in pairs]}.")
-    return [(str(a), str(b)) for a, b in pairs]
+    pairs = [_pair(pair, arms) for pair in (value if isinstance(value, list | tuple) else [value])]
+    if len({frozenset(pair) for pair in pairs}) < len(pairs):
+        raise InvalidStudy(f"A contrast is named twice, maybe the other way round: {[list(pair) for pair in pairs]}.")
+    return pairs
+
+
+def _pair(value: Any, arms: Mapping[str, Any]) -> tuple[str, str]:
+    if not isinstance(value, list | tuple) or len(value) != 2 or str(value[0]) == str(value[1]):
+        raise InvalidStudy(f"A contrast is a pair of different arms, e.g. [alp-gmm, uniform], got {value!r}.")
+    for arm in value:
+        if str(arm) not in arms:
+            raise UnknownName("arm", str(arm), arms, "A contrast names it.")
+    return str(value[0]), str(value[1])

@@ -64,16 +64,19 @@ def write_results(declared: Declared, outcomes: Sequence[Outcome], path: Path) -
 
 
 def read_results(data: bytes) -> list[Outcome]:
-    """Reads the trials that had ended from the bytes of a results.parquet."""
+    """Reads the trials that had ended from the bytes of a results.parquet; one that several arms share is one trial."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     table = pq.read_table(pa.BufferReader(data)).to_pylist()
-    trials: dict[str, list[dict[str, Any]]] = {}
+    trials: dict[tuple[str, str, int], list[dict[str, Any]]] = {}
     for row in table:
         if row["suite"] is not None:
-            trials.setdefault(row["trial"], []).append(row)
-    return [_outcome(key, found) for key, found in trials.items()]
+            trials.setdefault((row["trial"], row["variant"], row["seed"]), []).append(row)
+    outcomes: dict[str, Outcome] = {}
+    for (key, _, _), found in trials.items():
+        outcomes.setdefault(key, _outcome(key, found))
+    return list(outcomes.values())
 
 
 def _outcome(key: str, found: Sequence[Mapping[str, Any]]) -> Outcome:

@@ -20,6 +20,9 @@ from teachrl.studies.outcomes import Variant
 UNIMPORTANT = ("loggers", "video", "pictures", "checkpoint_every", "workers")
 """Settings that change nothing about what is learned or measured, and so are no part of a trial's identity."""
 
+LONGEST = 60
+"""Characters of a variant's label in the name of its folder: four bytes each are less than file systems take."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trial:
@@ -42,7 +45,7 @@ class Trial:
     @property
     def place(self) -> str:
         """Its directory in that of the study."""
-        folder = re.sub(r"[^\w.+-]+", "-", self.variant).strip("-.") or "arm"
+        folder = re.sub(r"[^\w.+-]+", "-", self.variant)[:LONGEST].strip("-.") or "arm"
         return f"runs/{folder}/{self.seed}-{self.key}"
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from teachrl.configurable import to_config
 from teachrl.configuration import PLACES, build
 from teachrl.errors import InvalidRun
 from teachrl.runs.checkpoint import newest_checkpoint
@@ -53,13 +54,12 @@ def conduct(directory: Path, job: Job) -> None:
     if is_finished(place):
         return
     if can_continue(place):
+        point_at_donor(directory, job)
         train(resume=str(place), progress="none")
         return
     if place.exists():
         shutil.rmtree(place)
-    config = {name: value for name, value in job.config.items() if name not in (*PLACES, "progress")}
-    if job.donor is not None:
-        config = with_text_replaced(config, DONOR, str(directory / job.donor))
+    config = {name: value for name, value in _config(directory, job).items() if name not in (*PLACES, "progress")}
     train(**build(config, train), out=str(place), progress="none")
 
 
@@ -101,10 +101,16 @@ def wait_unclaimed(place: Path, patience: float = PATIENCE) -> None:
         time.sleep(0.05)
 
 
-def redirect(place: Path, old: str, new: str) -> None:
-    """Replaces the path of a run's donor in its configuration, for a run that moves to another directory."""
-    run = RunDirectory(place)
-    run.write_config(with_text_replaced(run.config(), old, new))
+def point_at_donor(directory: Path, job: Job) -> None:
+    """Has a trial's run name its donor as it lies from here: runs travel, and studies are moved and renamed."""
+    if job.donor is not None:
+        run = RunDirectory(directory / job.place)
+        teachers = build({"teachers": _config(directory, job)["teachers"]})["teachers"]
+        run.write_config({**run.config(), "teachers": [to_config(teacher) for teacher in teachers]})
+
+
+def _config(directory: Path, job: Job) -> dict[str, Any]:
+    return job.config if job.donor is None else with_text_replaced(job.config, DONOR, str(directory / job.donor))
 
 
 def with_text_replaced(value: Any, old: str, new: str) -> Any:

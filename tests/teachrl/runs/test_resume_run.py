@@ -86,6 +86,14 @@ def test_a_run_that_failed_goes_on_as_if_nothing_had_been(hypercube, tmp_path, s
     assert "traceback" not in meta
 
 
+def test_a_run_killed_after_its_tables_were_whole_ends_as_if_nothing_had_been(hypercube, tmp_path):
+    run = train(**hypercube, out=str(tmp_path / "a"))
+    told = evaluations(run.directory)
+    RunDirectory(run.directory).write_meta({"status": "running"})
+    train(resume=str(run.directory))
+    assert evaluations(run.directory) == told
+
+
 def test_the_config_alone_is_enough_and_tensorboard_is_purged(hypercube, tmp_path):
     from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 

@@ -17,8 +17,8 @@ class Odd(TaskTeacher):
 
     Args:
         at: The episode, counted in this process.
-        what: "raise", "print", "slow" (from then on; takes a mark), "keep" (200 MB), "need" (raise without the mark),
-            or the number of a signal.
+        what: "raise", "print", "slow" (from then on; takes a mark), "keep" (200 MB), "chdir",
+            "need" (raise without the mark), or the number of a signal.
         mark: A file that it makes then; where it is there already, nothing odd happens.
     """
 
@@ -54,6 +54,8 @@ class Odd(TaskTeacher):
             os.write(1, b"past Python\n")
         if self.what == "keep":
             Odd.kept = bytearray(b"x" * 200_000_000)
+        if self.what == "chdir":
+            os.chdir(os.sep)
         if self.what.isdigit():
             os.kill(os.getpid(), int(self.what))
 

@@ -142,6 +142,28 @@ def test_what_is_wrong_is_said_and_nothing_is_created(
     assert [p.name for p in tmp_path.iterdir()] == ["mine.yaml"]
 
 
+def test_an_engine_that_cannot_be_made_is_said_and_nothing_is_created(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = str(file_of(tmp_path))
+    assert main(["ablate", study, "--address", "auto"]) == 1
+    assert "choose --engine ray" in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert main(["ablate", study, "--engine", "ray"]) == 1
+    assert "teachrl[ray]" in capsys.readouterr().err
+    assert [p.name for p in tmp_path.iterdir()] == ["mine.yaml"]
+
+
+def test_a_failed_trial_that_arms_share_counts_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    study = file_of(tmp_path, seeds=1, grid={"teachers.ALPGMM.fit_rate": [50, 60]})
+    assert main(["ablate", str(study), "--report", "false", "--jobs", "1"]) == 0
+    (place,) = (tmp_path / "mine" / "runs").glob("uniform*/*")
+    (place / "eval.parquet").write_bytes(b"half")
+    capsys.readouterr()
+    assert main(["ablate", str(study), "--report", "false", "--jobs", "1"]) == 1
+    assert "1 of 3 trials failed" in capsys.readouterr().err
+
+
 def test_the_plan_is_printed_and_nothing_is_created(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     study = file_of(tmp_path, seeds=10)
     assert main(["ablate", str(study), "--dry-run", "--power", "--jobs", "2"]) == 0

@@ -222,6 +222,12 @@ def test_runs_without_the_metric_are_missing():
     assert (found.missing, found.contrasts[0].difference.n) == (1, 11)
 
 
+def test_a_metric_that_no_run_has_is_said_to_be_the_reason():
+    found = analyse(declared(TWO, PAIR, metric="success_rate"), ended("uniform", NOISE[0]) + ended("alp-gmm", NOISE[1]))
+    assert found.verdict.startswith("No trial that ended has the metric success_rate; what they have is mastered, mean")
+    assert found.contrasts[0].difference.n == 0
+
+
 def test_shipped_results_count_and_undeclared_ones_do_not():
     shipped = [Outcome("s", "uniform", 0, "shipped", final={"mastered": 0.5})]
     stopped = [Outcome("t", "uniform", 1, "stopped", final={"mastered": 0.7})]

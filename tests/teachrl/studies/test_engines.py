@@ -1,11 +1,15 @@
+import contextlib
 import importlib.util
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from engine_teachers import collect, job, odd
 
 from teachrl.errors import InvalidHyperparameter, InvalidStudy, UnknownName
 from teachrl.studies.engines import make_engine
+from teachrl.studies.work import is_finished
 
 
 def test_an_engine_is_made_by_its_name(tmp_path):
@@ -14,6 +18,15 @@ def test_an_engine_is_made_by_its_name(tmp_path):
     assert engine.wait() == []
     engine.close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_trial_that_changes_the_working_directory_does_not_lead_others_astray(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with contextlib.closing(make_engine("local", Path("study"), 1)) as engine:
+        for trial in (job("a", teacher=odd("chdir")), job("b")):
+            engine.submit(trial)
+            assert {key: e.error for key, e in collect(engine, 1).items()} == {trial.key: None}
+            assert is_finished(tmp_path / "study" / trial.place)
 
 
 def test_an_unknown_engine_is_refused_with_the_nearest_name(tmp_path):

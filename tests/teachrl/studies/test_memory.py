@@ -17,6 +17,25 @@ def test_memory_is_read_of_the_system():
     assert len(block) == 50_000_000
 
 
+def test_the_tightest_control_group_limits_what_is_available(tmp_path):
+    own, job = tmp_path / "own", tmp_path / "groups" / "slurm" / "job"
+    own.write_text("4:memory:/elsewhere\n0::/slurm/job\n")
+    job.mkdir(parents=True)
+    free = available(tmp_path / "groups", own)
+    for folder, limit in ((job, "max"), (job.parent, "1000")):
+        (folder / "memory.max").write_text(f"{limit}\n")
+        (folder / "memory.current").write_text("700\n")
+        (folder / "memory.stat").write_text("anon 400\ninactive_file 100\n")
+    (tmp_path / "memory.max").write_text("1\n")  # outside
+    assert available(tmp_path / "groups", own) == 400
+    (job.parent / "memory.current").write_text("2000\n")
+    assert available(tmp_path / "groups", own) == 0
+    (job.parent / "memory.max").unlink()
+    unlimited = available(tmp_path / "groups", own)
+    assert (unlimited is None) == (free is None)
+    assert unlimited is None or unlimited > 10**7
+
+
 def test_a_process_that_is_gone_has_no_memory():
     assert resident(2**22 + 1) == 0
 

@@ -37,6 +37,7 @@ def test_what_arrives_takes_the_place_of_what_was_there(run, tmp_path):
     (place / "old").write_text("old")
     (tmp_path / "here" / ".0-k.tmp").mkdir()  # of an arrival that was killed
     (tmp_path / "here" / ".0-k.tmp" / "half").write_text("h")
+    (tmp_path / "here" / ".0-k.old").mkdir()
     arrive(pack(run, ["."]), place)
     assert contents(place) == contents(run)
     assert [path.name for path in (tmp_path / "here").iterdir()] == ["0-k"]

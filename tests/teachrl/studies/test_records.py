@@ -146,6 +146,49 @@ def test_a_directory_of_something_else_is_not_taken(tmp_path: Path) -> None:
         load_study(tmp_path)
 
 
+def test_a_plan_whose_class_is_gone_can_be_amended(tmp_path: Path, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "own_teachers_1.py").write_text("from teachrl.teachers import Uniform\nclass Own(Uniform): pass\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    home, study = home_of(
+        tmp_path, arms={"uniform": {"teachers": ["Uniform"]}, "own": {"teachers": ["own_teachers_1.Own"]}}
+    )
+    put(home, run, plan(study.variants(), study.seeds)[1].place)
+    monkeypatch.delattr("own_teachers_1.Own")
+    home.write_plan(Study.checked(STUDY), use_shipped=False)
+    (amendment,) = home.read_plan()["amendments"]
+    assert "arms, contrasts changed when 1 trials had ended" in amendment
+
+
+def test_a_study_that_was_killed_while_it_began_begins_again(tmp_path: Path) -> None:
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study" / ".study.yaml.tmp").write_text("half")
+    home_of(tmp_path)
+    assert [p.name for p in (tmp_path / "study").iterdir()] == ["study.yaml"]
+
+
+def test_a_damaged_run_is_put_aside_to_be_tried_again(tmp_path: Path, run: Path) -> None:
+    home, study = home_of(tmp_path)
+    whole, damaged = plan(study.variants(), study.seeds)[:2]
+    put(home, run, whole.place)
+    for content in (b"half", b"again"):
+        (put(home, run, damaged.place) / "eval.parquet").write_bytes(content)
+        for trial in (whole, damaged):
+            home.clear_failure(trial)
+        assert [o.status for o in load_study(home.path)[1]] == ["finished", "waiting", "waiting", "waiting"]
+        assert (home.failures / f"{damaged.key}-damaged" / "eval.parquet").read_bytes() == content
+
+
+def test_a_trial_that_arms_share_is_read_back_once(tmp_path: Path, run: Path) -> None:
+    home, study = home_of(tmp_path, seeds=1, grid={"teachers.ALPGMM.fit_rate": [50, 60]})
+    for trial in {t.key: t for t in plan(study.variants(), study.seeds)}.values():
+        put(home, run, trial.place)
+    declared, found = load_study(home.path)
+    write_results(declared, found, home.results)
+    again = read_results(home.results.read_bytes())
+    assert [o.key for o in again] == list(dict.fromkeys(o.key for o in found))
+    assert {len(o.curve["mean_return"]) for o in again} == {3}
+
+
 def test_results_are_written_and_read_back(tmp_path: Path, run: Path) -> None:
     home, study = home_of(tmp_path, metric="train/competence")
     trials = plan(study.variants(), study.seeds)
@@ -171,4 +214,5 @@ def test_shipped_results_stand_for_the_same_configuration_only(tmp_path: Path) -
     assert [o.status for o in found] == ["waiting", "shipped", "waiting", "waiting"]
     assert (found[1].variant, found[1].seed, found[1].final) == (trials[1].variant, 0, {"success_rate": 0.5})
     assert found[1].ended
+    assert home.outcome(trials[1], "train/competence", {known.key: known}).status == "waiting"
     assert not replace(found[1], status="failed").ended

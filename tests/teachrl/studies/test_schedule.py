@@ -109,7 +109,7 @@ def test_failures_are_written_and_stop_only_what_needs_them(tmp_path: Path, caps
     assert "donor" in (home.failure("y0") or "") or "replays" in (home.failure("y0") or "")
     assert home.failure("u0") is None
     assert "failed: alp, seed 1: ValueError: 3" in capsys.readouterr().out
-    home.clear_failure("a1")
+    home.clear_failure(TRIALS[2])
     assert home.failure("a1") is None
 
 

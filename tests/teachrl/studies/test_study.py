@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
-from teachrl.errors import InvalidHyperparameter, InvalidStudy, TeachrlError, UnknownName
+from teachrl.errors import InvalidEnvironment, InvalidHyperparameter, InvalidStudy, TeachrlError, UnknownName
 from teachrl.studies.library import find, listing, ready
 from teachrl.studies.overrides import overridden, reaches
 from teachrl.studies.study import Study
@@ -24,7 +25,7 @@ control: uniform
 contrasts: [[alp-gmm, uniform]]
 seeds: 3
 """  # noqa: E501
-LEAST = {
+LEAST: dict[str, Any] = {
     "name": "x",
     "base": {"env": "TeachRL/Hypercube-v0"},
     "arms": {"uniform": {"teachers": ["Uniform"]}, "alp": {"teachers": ["ALPGMM"]}},
@@ -43,6 +44,37 @@ def test_a_study_is_read_with_its_defaults() -> None:
     assert (base["steps"], base["num_envs"], base["student"]) == (20_000, 1, {"class_path": "SimulatedStudent"})
     assert (base["video"], base["loggers"], base["pictures"]) == (0, [], False)
     assert Study.checked(study.data()).data() == study.data()
+
+
+def test_names_that_yaml_reads_as_numbers_are_texts() -> None:
+    arms = {1: {"teachers": ["Uniform"]}, False: {"teachers": ["ALPGMM"]}}
+    study = Study.checked({**LEAST, "arms": arms, "control": 1, "contrasts": [[False, 1]], "name": None})
+    assert (study.control, study.contrasts, study.name) == ("1", [("False", "1")], "study")
+    assert Study.parse(yaml.safe_dump({**LEAST, "name": None}), "file").name == "file"
+
+
+@pytest.mark.parametrize("one", ["ALPGMM", {"class_path": "ALPGMM"}])
+def test_a_single_teacher_is_a_list_of_one(one: Any) -> None:
+    arms = {"uniform": {"teachers": None}, "alp": {"teachers": one, "teachers.ALPGMM.fit_rate": 70}}
+    variants = Study.checked({**LEAST, "arms": arms, "causal": "yoked"}).variants()
+    assert [v.label for v in variants] == ["uniform", "alp", "alp shuffled", "alp yoked", "target only"]
+    assert variants[0].config["teachers"] == []
+    assert variants[1].config["teachers"] == [{"class_path": "ALPGMM", "init_args": {"fit_rate": 70}}]
+
+
+def test_a_grid_can_hold_whole_students() -> None:
+    students = [{"class_path": "SB3", "init_args": {"algorithm": "PPO"}}, "SimulatedStudent"]
+    variants = Study.checked({**LEAST, "grid": {"student": students}}).variants()
+    assert [v.config["student"]["class_path"] for v in variants[::2]] == ["SB3", "SimulatedStudent"]
+
+
+def test_an_algorithm_does_not_drop_what_the_same_cell_chooses() -> None:
+    base = {**LEAST["base"], "student": {"class_path": "SB3", "init_args": {"algorithm": "PPO"}}}
+    grid = {"student.hyperparameters.learning_rate": [0.1, 0.2], "student.algorithm": ["PPO", "SAC"]}
+    found = [v.config["student"]["init_args"] for v in Study.checked({**LEAST, "base": base, "grid": grid}).variants()]
+    assert [(a["algorithm"], a["hyperparameters"]["learning_rate"]) for a in found[::2]] == [
+        ("PPO", 0.1), ("SAC", 0.1), ("PPO", 0.2), ("SAC", 0.2),
+    ]  # fmt: skip
 
 
 def test_every_arm_is_run_in_every_cell() -> None:
@@ -88,6 +120,7 @@ def test_the_yoked_controls_replay_and_keep_the_other_teachers() -> None:
         ({"contrasts": [["alp", "alp"]]}, InvalidStudy, "different arms"),
         ({"contrasts": ["alp"]}, InvalidStudy, "pair"),
         ({"grid": {"student.x": []}}, InvalidStudy, "at least one value"),
+        ({"grid": {}}, InvalidStudy, "grid is empty"),
         ({"grid": {"teachers.ALPGMM.fit_rate": [1, 1]}}, InvalidStudy, "twice"),
         ({"grid": {"teachers.RIAC.k": [1, 2]}}, InvalidStudy, "no arm has it"),
         ({"grid": {"teachers.ALPGMM.fit_rat": [1, 2]}}, InvalidHyperparameter, "fit_rate"),
@@ -102,6 +135,18 @@ def test_the_yoked_controls_replay_and_keep_the_other_teachers() -> None:
         ({"base": {"seed": 3}}, InvalidHyperparameter, "seed"),
         ({"base": {"env": "TeachRL/Hypercube-v0", "env_kwargs": {"dimms": 2}}}, InvalidHyperparameter, "dims"),
         ({"questoin": "?"}, UnknownName, "question"),
+        ({"metric": 5}, UnknownName, "success_rate"),
+        ({"metric": ["mastered"]}, InvalidStudy, "text"),
+        ({"question": [1]}, InvalidStudy, "text"),
+        ({"contrasts": [[["alp"], "uniform"]]}, UnknownName, "alp"),
+        ({"contrasts": [["alp", "uniform"], ["uniform", "alp"]]}, InvalidStudy, "twice"),
+        ({"grid": {"student.dims": [1, 1.0]}}, InvalidStudy, "twice"),
+        ({"seeds": [2**70, 1]}, InvalidStudy, "below"),
+        ({"base": {"env": 5}}, InvalidEnvironment, "id"),
+        ({"base": {"env": None}}, InvalidEnvironment, "id"),
+        ({"base": {"env": "TeachRL/Hypercube-v0", "env_kwargs": {1: 2}}}, InvalidHyperparameter, "dims"),
+        ({"causal": "yoked", "arms": {**LEAST["arms"], "alp yoked": {}}}, InvalidStudy, "rename the arm"),
+        ({"causal": "yoked", "arms": {**LEAST["arms"], "target only": {"steps": 5}}}, InvalidStudy, "rename the arm"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said_before_anything_runs(changes: dict, error: type, words: str) -> None:
@@ -116,6 +161,7 @@ def test_what_is_wrong_is_said_before_anything_runs(changes: dict, error: type, 
         ("- a\n- b\n", "mapping"),
         ("arms:\n  a: {}\n  b: {}\n  a: {steps: 5}\n", "'a' twice, again in line 4"),
         ("", "mapping"),
+        ("a: &a [*a]\n", "not YAML"),
     ],
 )
 def test_a_file_that_is_no_study_is_refused(text: str, words: str, tmp_path: Path) -> None:
@@ -162,6 +208,15 @@ def test_overrides_merge_mappings_and_replace_lists() -> None:
     assert with_rate == ["Uniform", {"class_path": "ALPGMM", "init_args": {"fit_rate": 5}}]
     assert overridden(base, {"teachers.1.fit_rate": 5})["teachers"] == with_rate
     assert base["teachers"] == ["Uniform", "ALPGMM"]
+
+
+def test_the_order_of_overrides_does_not_matter() -> None:
+    base = {"teachers": ["ALPGMM"], "student": SPEC}
+    changes = {"teachers.ALPGMM.fit_rate": 5, "teachers": ["ALPGMM", "Uniform"], "student.init_args": {"gamma": 1}}
+    changes |= {"student.class_path": "SimulatedStudent"}
+    found = overridden(base, changes)
+    assert found == overridden(base, dict(reversed(changes.items())))
+    assert found["teachers"] == [{"class_path": "ALPGMM", "init_args": {"fit_rate": 5}}, "Uniform"]
 
 
 def test_a_changed_class_or_algorithm_drops_the_arguments_of_the_one_before() -> None:

@@ -32,6 +32,12 @@ def test_a_trial_is_known_by_what_it_does_and_not_by_its_name() -> None:
     assert first["alp", 2].place == f"runs/alp/2-{first['alp', 2].key}"
 
 
+def test_a_long_name_fits_a_file_system() -> None:
+    found = trials(arms={"uniform": {"teachers": ["Uniform"]}, "ä" * 300: {"teachers": ["ALPGMM"]}})
+    folder = found["ä" * 300, 0].place.split("/")[1]
+    assert len(folder.encode()) <= 255
+
+
 @pytest.mark.parametrize("silent", [{"video": 3}, {"loggers": ["csv"]}, {"workers": 2}, {"checkpoint_every": "never"}])
 def test_what_changes_no_number_changes_no_key(silent: dict[str, Any]) -> None:
     assert trials(base={**BASE["base"], **silent})["alp", 0].key == trials()["alp", 0].key

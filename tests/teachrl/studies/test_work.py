@@ -13,7 +13,6 @@ from teachrl.studies.work import (
     conduct,
     is_finished,
     perform,
-    redirect,
     wait_unclaimed,
     with_text_replaced,
 )
@@ -76,10 +75,18 @@ def test_the_donor_is_named_by_its_directory(tmp_path):
     assert (tmp_path / "runs/a/0-d/mark").exists()
     path = RunDirectory(tmp_path / recipient.place).config()["teachers"][0]["init_args"]["mark"]
     assert path == str(tmp_path / "runs/a/0-d/mark")
-    redirect(tmp_path / recipient.place, str(tmp_path), "elsewhere")
-    assert RunDirectory(tmp_path / recipient.place).config()["teachers"][0]["init_args"]["mark"] == (
-        "elsewhere/runs/a/0-d/mark"
-    )
+
+
+def test_a_trial_goes_on_though_its_study_was_moved_meanwhile(tmp_path):
+    (tmp_path / "old/runs/a/0-d").mkdir(parents=True)
+    trial = Job("r", config(teacher=odd("raise", 120, "{donor}/mark")), "runs/b/0-r", "runs/a/0-d")
+    with pytest.raises(ArithmeticError):
+        conduct(tmp_path / "old", trial)
+    (tmp_path / "old").rename(tmp_path / "new")
+    conduct(tmp_path / "new", trial)  # in the old place there would be no mark, and it would fail again
+    run = RunDirectory(tmp_path / "new" / trial.place)
+    assert run.config()["teachers"][0]["init_args"]["mark"] == str(tmp_path / "new/runs/a/0-d/mark")
+    assert [entry["steps"] for entry in run.meta()["resumed"]] == [100]
 
 
 def test_text_is_replaced_in_every_string_and_nowhere_else():
