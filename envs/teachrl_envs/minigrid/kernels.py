@@ -1,0 +1,161 @@
+"""The planner's inner loops, compiled by numba. Cells are numbered x * height + y, poses 4 * cell + direction."""
+
+from __future__ import annotations
+
+from heapq import heappop, heappush
+
+import numba as nb
+import numpy as np
+from numpy.typing import NDArray
+
+FAR = 1_000_000
+"""A cost that stands for "never"."""
+
+Costs = NDArray[np.int32]
+Flags = NDArray[np.bool_]
+Codes = NDArray[np.uint8]
+
+
+@nb.njit(cache=True)
+def steps(height: int) -> Costs:
+    """Returns (4,) what a step right, down, left and up adds to the number of a cell."""
+    return np.array([height, 1, -height, -1], np.int32)
+
+
+@nb.njit(cache=True)
+def field(walk: Codes, height: int, seeds: Costs) -> Costs:
+    """Finds the fewest steps to the end from every pose (Dijkstra's algorithm, backwards, with buckets).
+
+    Args:
+        walk: (cells,) steps it takes to enter a cell: 1, 2 for a closed door, 0 if it cannot be entered.
+        height: Cells along y.
+        seeds: (poses,) steps to the end by what can be done at a pose, `FAR` where nothing can.
+
+    Returns:
+        (poses,) steps, `FAR` where there is no way.
+    """
+    delta, cells = steps(height), walk.size
+    best = np.full(seeds.size, FAR, np.int32)
+    top, size = 0, 0
+    for pose in range(seeds.size):
+        if seeds[pose] < FAR and walk[pose // 4]:
+            top = max(top, seeds[pose])
+    head = np.full(top + 2 * seeds.size + 3, -1, np.int32)
+    link = np.empty(4 * seeds.size + 1, np.int32)
+    held = np.empty(4 * seeds.size + 1, np.int32)
+    for pose in range(seeds.size):
+        if seeds[pose] < FAR and walk[pose // 4]:
+            best[pose], held[size], link[size] = seeds[pose], pose, head[seeds[pose]]
+            head[seeds[pose]] = size
+            size += 1
+    cost, waiting = 0, size
+    while waiting:
+        entry = head[cost]
+        while entry >= 0:
+            waiting -= 1
+            pose = held[entry]
+            entry = link[entry]
+            if best[pose] != cost:
+                continue
+            cell, direction = pose // 4, pose % 4
+            behind = cell - delta[direction]
+            for move in range(3):
+                if move == 2:
+                    if behind < 0 or behind >= cells or not walk[behind]:
+                        continue
+                    other, total = 4 * behind + direction, cost + walk[cell]
+                else:
+                    other, total = 4 * cell + (direction + 1 + 2 * move) % 4, cost + 1
+                if total < best[other]:
+                    best[other], held[size], link[size] = total, other, head[total]
+                    head[total] = size
+                    size += 1
+                    waiting += 1
+        cost += 1
+    return best
+
+
+@nb.njit(cache=True)
+def spread_drops(value: Costs, walk: Codes, droppable: Flags, height: int) -> Costs:
+    """Finds what dropping costs at every pose.
+
+    A thing is dropped ahead only where a way on that begins with a turn is as short as any, or leads aside at once: a
+    way that came back over the cell ahead would be longer than one straight on, so the thing is not in it.
+
+    Args:
+        value: (poses,) steps to the end with the hand empty, the thing out of the world.
+        walk: (cells,) steps it takes to enter a cell then.
+        droppable: (cells,) where something may be dropped.
+        height: Cells along y.
+
+    Returns:
+        (poses,) steps to the end by dropping, `FAR` where it cannot or must not be done.
+    """
+    delta = steps(height)
+    found = np.full(value.size, FAR, np.int32)
+    for pose in range(value.size):
+        cell, direction = pose // 4, pose % 4
+        ahead = cell + delta[direction]
+        if value[pose] >= FAR or ahead < 0 or ahead >= droppable.size or not droppable[ahead]:
+            continue
+        for turn in (1, 3):
+            turned = (direction + turn) % 4
+            rest, aside = value[4 * cell + turned], cell + delta[turned]
+            leads_on = 0 <= aside < walk.size and walk[aside] and value[4 * aside + turned] + walk[aside] == rest
+            if rest + 1 == value[pose] or leads_on:
+                found[pose] = min(found[pose], 2 + rest)
+    return found
+
+
+@nb.njit(cache=True)
+def harmless(solid: Flags, floor: Flags, height: int) -> Flags:
+    """Finds floor on which a thing cuts nothing off: the cells beside it are connected around it.
+
+    Args:
+        solid: (cells,) walls.
+        floor: (cells,) empty floor.
+        height: Cells along y.
+    """
+    right, down, left, up = steps(height)
+    ring = np.array([right, right + down, down, down + left, left, left + up, up, up + right], np.int32)
+    found = np.zeros(floor.size, np.bool_)
+    for cell in range(floor.size):
+        if not floor[cell] or cell + ring.min() < 0 or cell + ring.max() >= floor.size:
+            continue
+        sides, gaps = 0, 0
+        for k in range(0, 8, 2):
+            if not solid[cell + ring[k]]:
+                sides += 1
+                gaps += solid[cell + ring[k + 1]] or solid[cell + ring[(k + 2) % 8]]
+        found[cell] = sides <= 1 or gaps <= 1
+    return found
+
+
+@nb.njit(cache=True)
+def relaxed(enter: Costs, height: int, start: int) -> tuple[Costs, Costs]:
+    """Finds cheapest ways over cells, through obstacles at a price.
+
+    Args:
+        enter: (cells,) what it costs to enter a cell, `FAR` for walls.
+        height: Cells along y.
+        start: Where the ways begin.
+
+    Returns:
+        (cells,) costs, and (cells,) the cell before each on its way, -1 where there is none.
+    """
+    delta = steps(height)
+    best = np.full(enter.size, FAR, np.int32)
+    before = np.full(enter.size, -1, np.int32)
+    best[start] = 0
+    queue = [(0, start)]
+    while queue:
+        cost, cell = heappop(queue)
+        if cost > best[cell]:
+            continue
+        for k in range(4):
+            other = cell + delta[k]
+            if 0 <= other < enter.size and cost + enter[other] < best[other]:
+                total = cost + enter[other]
+                best[other], before[other] = total, cell
+                heappush(queue, (total, other))
+    return best, before
