@@ -5,6 +5,7 @@ thread, both sides in turn in the same run:
 
     OMP_NUM_THREADS=1 python benchmarks/ppo_speed.py [--rounds 3] [--rollouts 4]
 
+The last row has memories: an LSTM of 64, shared by actor and critic, beside sb3-contrib's RecurrentPPO with the same.
 The aim is a ratio above 1 everywhere.
 """
 
@@ -13,24 +14,34 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
+from typing import Any
 
 import numpy as np
 import torch
 
 from teachrl import Classroom, make_vec
 from teachrl.student import Student
-from teachrl_agents import MLP, PPO, SB3
+from teachrl_agents import MLP, PPO, SB3, Recurrent
 
-SETTINGS = (("CartPole-v1", 8, 128), ("TeachRL/PointMass-v0", 16, 64), ("TeachRL/StumpTracks-v0", 32, 64))
+SETTINGS = (
+    ("CartPole-v1", 8, 128, False),
+    ("TeachRL/PointMass-v0", 16, 64, False),
+    ("TeachRL/StumpTracks-v0", 32, 64, False),
+    ("TeachRL/CartPolePositions-v0", 8, 128, True),
+)
 BATCH, EPOCHS = 256, 10
 
 
-def students(n_steps: int) -> dict[str, Student]:
+def students(n_steps: int, memory: bool) -> dict[str, Student]:
     """Returns both sides."""
-    stock = {"n_steps": n_steps, "batch_size": BATCH, "n_epochs": EPOCHS}
+    ours = Recurrent(64, "lstm", vectors=(), normalize=False, previous=False) if memory else MLP(normalize=False)
+    stock: dict[str, Any] = {"n_steps": n_steps, "batch_size": BATCH, "n_epochs": EPOCHS}
+    if memory:
+        shared = {"lstm_hidden_size": 64, "shared_lstm": True, "enable_critic_lstm": False, "net_arch": []}
+        stock["policy_kwargs"] = shared
     return {
-        "ours": PPO(MLP(normalize=False), n_steps=n_steps, batch_size=BATCH, n_epochs=EPOCHS),
-        "SB3": SB3("PPO", hyperparameters=stock, device="cpu"),
+        "ours": PPO(ours, n_steps=n_steps, batch_size=BATCH, n_epochs=EPOCHS),
+        "SB3": SB3("RecurrentPPO" if memory else "PPO", hyperparameters=stock, device="cpu"),
     }
 
 
@@ -66,9 +77,9 @@ def environment_rate(env: str, num_envs: int, steps: int) -> float:
     return classroom_rate
 
 
-def measure(env: str, num_envs: int, n_steps: int, rounds: int, rollouts: int) -> None:
+def measure(env: str, num_envs: int, n_steps: int, memory: bool, rounds: int, rollouts: int) -> None:
     """Prints the medians of some measurements of both sides."""
-    sides = {name: Side(student, env, num_envs) for name, student in students(n_steps).items()}
+    sides = {name: Side(student, env, num_envs) for name, student in students(n_steps, memory).items()}
     rates: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(rounds):
         for name, side in sides.items():
@@ -76,8 +87,9 @@ def measure(env: str, num_envs: int, n_steps: int, rounds: int, rollouts: int) -
     median = {name: statistics.median(values) for name, values in rates.items()}
     bare = environment_rate(env, num_envs, n_steps * rollouts)
     own = {name: 1 / (1 / rate - 1 / bare) for name, rate in median.items()}
-    print(f"{env}, {num_envs} environments: ours {median['ours']:,.0f}, SB3 {median['SB3']:,.0f} steps per CPU second, "
-          f"{median['ours'] / median['SB3']:.2f} times; environments alone {bare:,.0f}; learner alone "
+    kind = " and a memory" if memory else ""
+    print(f"{env}, {num_envs} environments{kind}: ours {median['ours']:,.0f}, SB3 {median['SB3']:,.0f} steps per CPU "
+          f"second, {median['ours'] / median['SB3']:.2f} times; environments alone {bare:,.0f}; learner alone "
           f"{own['ours'] / own['SB3']:.2f} times")  # fmt: skip
     for side in sides.values():
         side.classroom.close()

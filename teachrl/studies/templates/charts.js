@@ -97,7 +97,7 @@ function drawCausal(data) {
   section("causal", true,
     note(`An arm's gain over ${control} is the sum of three parts, each the difference of two kinds of runs. `,
       "Which tasks: the same tasks as the arm gave, their order destroyed, less the control. Their order: the curriculum of another seed's student as it was recorded, less the shuffled one. ",
-      "Adaptivity: tasks chosen for this very student, less the recorded curriculum of another. Dots are differences of means over common seeds, bars 95\u00a0% intervals; an interval that holds 0 shows no effect."),
+      "Adaptivity: tasks chosen for this very student, less the recorded curriculum of another. Dots are differences of means over common seeds, bars 95\u00a0% intervals; an interval that holds 0 shows no effect, and the four are not corrected for being several."),
     el("div", { class: "plot", id: "causal-chart", style: `height:${6 + 8.2 * splits.length}rem` }),
     splits.map((s) => [el("h3", {}, splitName(s)), el("p", {}, splitWords(s, metric, control))]));
   causalChart(splits, metric);

@@ -34,7 +34,7 @@ function runStatus(data) {
   const box = el("div", { class: "verdict", id: "verdict" });
   if (status === "finished") box.append(el("p", {}, `On the test suite: ${result || "no result was noted"}.`));
   else box.append(el("p", {}, el("span", { class: status === "running" ? "badge calm" : "badge" }, status || "unknown"),
-    { running: "The run has not ended, or was killed.", interrupted: "The run was interrupted and can be resumed.",
+    { running: STATE.live ? "The run is going on; this page follows it." : "The run has not ended, or was killed.", interrupted: "The run was interrupted and can be resumed.",
       failed: "The run failed; what it had written until then is shown." }[status] || "The run did not note how it ended."));
   if (traceback) box.append(folded("traceback", "Its traceback", el("pre", {}, traceback)));
   return box;
