@@ -185,6 +185,11 @@ class Engine:
         load_model_state(self.model, state["model"])
         self.model._total_timesteps = max(total, self.model._total_timesteps)
         if self._normaliser is not None:
+            if state["normaliser"] is None:
+                raise InvalidStudent(
+                    "The saved student comes without its observation normaliser, though it was trained with one "
+                    "(normalize=True): what it sees would mean something else. Take another checkpoint, or train again."
+                )
             self._normaliser.load_state_dict(state["normaliser"])
         self._generators.load_state_dict(state["generators"])
         self._entered = bool(state["entered"])

@@ -115,8 +115,9 @@ class SB3Policy:
         normaliser: What it sees observations through; its statistics are read, never updated.
     """
 
-    def __init__(self, model: Any, normaliser: Normaliser | None = None) -> None:
+    def __init__(self, model: Any, normaliser: Normaliser | Any | None = None) -> None:
         self._model, self._normaliser = model, normaliser
+        self.observation_space, self.action_space = model.observation_space, model.action_space
 
     def act(
         self, observations: Observations, state: Any = None, first: Bools | None = None, deterministic: bool = True

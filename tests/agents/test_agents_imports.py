@@ -11,7 +11,8 @@ import teachrl_agents
 
 SCRIPT = """
 import sys
-from teachrl_agents import SB3, SimulatedStudent
+from teachrl_agents import CNN, MLP, PPO, SB3, Recurrent, SimulatedStudent
+PPO(Recurrent()).accepts, CNN().init_args, MLP()
 SB3("PPO").accepts, SB3("SAC").init_args, SimulatedStudent().accepts
 from teachrl_agents.sb3 import taught
 heavy = {"torch", "stable_baselines3", "sb3_contrib", "sklearn", "scipy", "numba"} & set(sys.modules)
@@ -25,6 +26,6 @@ def test_students_are_imported_lightly() -> None:
 
 
 def test_an_unknown_name_lists_the_students() -> None:
-    with pytest.raises(AttributeError, match="SB3, SimulatedStudent"):
+    with pytest.raises(AttributeError, match="CNN, MLP, NetPolicy, PPO, Recurrent, SB3"):
         _ = teachrl_agents.SB4
-    assert dir(teachrl_agents) == ["SB3", "SimulatedStudent"]
+    assert {"CNN", "MLP", "NetPolicy", "PPO", "Recurrent", "SB3", "export"} <= set(dir(teachrl_agents))

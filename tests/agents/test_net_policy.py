@@ -1,0 +1,142 @@
+"""Networks as policies, and as files."""
+
+from __future__ import annotations
+
+import importlib.util
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from gymnasium import spaces
+
+from teachrl.errors import InvalidHyperparameter, InvalidStudent
+from teachrl.student import Policy
+from teachrl_agents import CNN, MLP, NetPolicy, Recurrent, export
+from teachrl_agents.net import Net, to_tensors
+from teachrl_agents.net_files import load_weights, save_weights
+from teachrl_agents.nets import Network
+
+GRID = spaces.Dict({"image": spaces.Box(0, 10, (7, 7, 3), np.uint8), "direction": spaces.Discrete(4)})
+VECTOR = spaces.Box(-1, 1, (5,), np.float32)
+FORCE = spaces.Box(-2, 2, (2,), np.float32)
+
+
+def seen(space: spaces.Space[Any], n: int) -> Any:
+    space.seed(0)
+    rows = [space.sample() for _ in range(n)]
+    return {k: np.stack([r[k] for r in rows]) for k in rows[0]} if isinstance(rows[0], dict) else np.stack(rows)
+
+
+def decided(net: Net) -> Net:
+    """Returns the net with weights that tell inputs apart clearly."""
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        net.head.linear.weight.normal_(generator=generator)
+    return net
+
+
+def test_a_policy_carries_memory_and_previous_action() -> None:
+    policy = NetPolicy(decided(Recurrent(hidden=8).build(GRID, spaces.Discrete(5, start=1))))
+    assert isinstance(policy, Policy)
+    observations, first = seen(GRID, 3), np.zeros(3, dtype=bool)
+    actions, state = policy.act(observations, None, ~first)
+    assert set(state) == {"memory", "previous"}
+    assert np.array_equal(state["previous"], actions)
+    assert not np.array_equal(
+        policy.distribution(observations, state, first)["logits"],
+        policy.distribution(observations, state, ~first)["logits"],
+    )
+    again, _ = policy.act(observations, state, ~first)
+    assert np.array_equal(actions, again)
+    with pytest.raises(InvalidStudent, match="depends on it"):
+        policy.distribution(observations)
+
+
+def test_an_answer_has_soft_labels() -> None:
+    policy = NetPolicy(decided(MLP().build(VECTOR, FORCE)))
+    actions, parameters, state = policy.answer(seen(VECTOR, 4))
+    assert state is None
+    assert actions.shape == (4, 2)
+    assert actions.dtype == np.float32
+    assert np.array_equal(np.clip(parameters["mean"], -2, 2), actions)
+    assert np.array_equal(policy.distribution(seen(VECTOR, 4))["std"], parameters["std"])
+
+
+def test_samples_come_from_the_generator_that_is_given() -> None:
+    net, observations = MLP().build(VECTOR, FORCE), seen(VECTOR, 4)
+    before = torch.get_rng_state()
+    one, other = (
+        NetPolicy(net, torch.Generator().manual_seed(seed)).act(observations, deterministic=False)[0] for seed in (1, 1)
+    )
+    assert np.array_equal(one, other)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_values_are_the_critics() -> None:
+    net = MLP().build(VECTOR, FORCE, values=True)
+    assert NetPolicy(net).values(seen(VECTOR, 3)).shape == (3,)
+    for other in ({}, {"values": True, "critic_space": GRID}):
+        with pytest.raises(InvalidStudent, match="no values"):
+            NetPolicy(MLP().build(VECTOR, FORCE, **other)).values(seen(VECTOR, 3))
+
+
+def test_weights_survive_a_file_and_fit_a_net_with_a_critic(tmp_path: Path) -> None:
+    net = decided(Recurrent(hidden=8).build(VECTOR, FORCE))
+    net.observe(to_tensors(seen(VECTOR, 6)).unsqueeze(0))
+    path = save_weights(net, tmp_path / "net.safetensors")
+    for source in (str(path), net, NetPolicy(net), net.state_dict()):
+        other = Recurrent(hidden=8).build(VECTOR, FORCE, values=True, seed=9)
+        load_weights(other, source)
+        expected, given = (NetPolicy(n).distribution(seen(VECTOR, 3), None, np.ones(3, bool)) for n in (net, other))
+        assert np.array_equal(expected["mean"], given["mean"])
+    with pytest.raises(InvalidHyperparameter, match="of another network"):
+        load_weights(MLP().build(VECTOR, FORCE), net)
+    with pytest.raises(InvalidHyperparameter, match="that exists"):
+        load_weights(net, str(tmp_path / "none.safetensors"))
+    with pytest.raises(InvalidHyperparameter, match="got 3"):
+        load_weights(net, 3)
+
+
+CASES = [
+    (MLP(), VECTOR, FORCE), (CNN(features=8, previous=True), GRID, spaces.MultiDiscrete([3, 2])),
+    (Recurrent(hidden=8), GRID, spaces.Discrete(5, start=1)),
+    (Recurrent(hidden=8, cell="lstm", family="squashed", previous=False), VECTOR, FORCE),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("network", "space", "actions"), CASES)
+def test_torchscript_acts_the_same(tmp_path: Path, network: Network, space: Any, actions: Any) -> None:
+    policy = NetPolicy(decided(network.build(space, actions, values=True)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch.jit is deprecated, and there is no other format without dependencies
+        script = torch.jit.load(str(export(policy, tmp_path / "policy.pt")))
+    net, observations, state = policy.net, seen(space, 5), None
+    carried = {
+        "memory": net.initial_state(5),
+        "previous": net.blank_actions(5),
+        "first": torch.ones(5, dtype=torch.bool),
+    }
+    for t in range(4):
+        expected, state = policy.act(observations, state, carried["first"].numpy())
+        used = {"memory": net.recurrent, "previous": net.previous, "first": net.carries}
+        answer = script(observations=to_tensors(observations), **{k: v for k, v in carried.items() if used[k]})
+        given, carried["memory"] = answer if net.recurrent else (answer, carried["memory"])
+        np.testing.assert_allclose(given.numpy(), expected, atol=1e-5)
+        carried |= {"previous": given, "first": torch.arange(5) == t}
+
+
+@pytest.mark.skipif(importlib.util.find_spec("onnx") is None, reason="needs the package onnx")
+def test_onnx_is_written(tmp_path: Path) -> None:
+    assert export(NetPolicy(MLP().build(VECTOR, FORCE)), tmp_path / "policy.onnx").stat().st_size > 0
+
+
+def test_an_impossible_export_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = NetPolicy(MLP().build(VECTOR, FORCE))
+    with pytest.raises(InvalidHyperparameter, match="ending in .pt or .onnx"):
+        policy.export(tmp_path / "policy.pkl")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(InvalidHyperparameter, match="pip install onnx onnxscript"):
+        policy.export(tmp_path / "policy.onnx")
