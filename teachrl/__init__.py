@@ -8,6 +8,7 @@ from typing import Any
 _HOME = {
     "train": "teachrl.runs",
     "evaluate": "teachrl.runs",
+    "distill": "teachrl.runs",
     "make_vec": "teachrl.vector",
     "Classroom": "teachrl.classroom",
     "Teacher": "teachrl.teacher",

@@ -175,15 +175,11 @@ class Classroom(VectorEnv[Any, Any, Any]):
 
     # Lessons
 
-    def _repeated_lessons(self, ended: Array) -> tuple[list[Lesson], list[int]]:
-        indices = ended.tolist()
-        return [self._ledger.lessons[i] for i in indices], [self._ledger.seed(i) for i in indices]
-
     def _start(self, mask: Bools, repeat: bool = False) -> dict[str, Any]:
         """Begins episodes in the masked environments; returns the environments' infos."""
         ended = np.flatnonzero(mask)
         if repeat:
-            lessons, episode_seeds = self._repeated_lessons(ended)
+            lessons, episode_seeds = self._ledger.repeated(ended)
         else:
             lessons, episode_seeds = self.curriculum.next(len(ended))
         options = {"reset_mask": mask, "lessons": lessons}
@@ -262,15 +258,13 @@ class Classroom(VectorEnv[Any, Any, Any]):
     def _advance(self, actions: Array) -> tuple[Step, Floats, dict[str, Any]]:
         """Steps the environments with what is executed, and enters it in the books."""
         raw, first, lessons = self._raw, self._first, self._ledger.lessons
-        self.labels = self._roster.label(raw, lessons, first) if self._roster.labellers else ()
+        self.labels = self._roster.label(raw, lessons, first)
         executed, overridden = actions, self._none
         if self._roster.overriders:
             executed, overridden = self._roster.override(raw, actions, lessons, first)
         following, rewards, terminated, truncated, infos = self.envs.step(executed)
         self._ledger.check_finite(self.envs.env_id, observations=following, rewards=rewards)
-        step = Step(
-            raw, actions, executed, overridden, rewards, following, terminated, truncated, first, lessons
-        )  # fmt: skip
+        step = Step(raw, actions, executed, overridden, rewards, following, terminated, truncated, first, lessons)
         taught = self._roster.shape(step) if self._roster.shapers else rewards
         self._ledger.record(executed, rewards, taught)
         self.last_ids, self.last_learn = self._ledger.ids, self._ledger.learn
@@ -312,6 +306,11 @@ class Classroom(VectorEnv[Any, Any, Any]):
         if self._raw is None:
             self.reset()
         return self._seen, self._first
+
+    def ask(self) -> tuple[Labels, ...]:
+        """Returns the labels of what is shown now, one entry for each labelling teacher; the next step has the same."""
+        self.observed()
+        return self._roster.label(self._raw, self._ledger.lessons, self._first)
 
     def experience(self, actions: Array) -> Experience:
         """Takes a step and returns it as the student lived it."""

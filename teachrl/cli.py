@@ -16,6 +16,7 @@ Teachers for reinforcement learning: what to train on next, where to begin, what
 
   teachrl train                                                 the quickstart: ALP-GMM teaches PPO to walk
   teachrl train --env TeachRL/PointMass-v0 --teacher ALPGMM     a curriculum at work in two minutes
+  teachrl distill --teacher runs/a --env ID                     a student that sees less learns what a teacher does
   teachrl evaluate runs/a                                       score a run on its environment's test suite
   teachrl ablate quick                                          compare teachers, with a report
   teachrl list teachers                                         what there is to choose from
@@ -60,6 +61,23 @@ VERBS = {
 
   A dotted flag belongs to the teacher, wrapper or student before it; several teachers teach one student together.
   What is not given keeps the quickstart's value or the environment's own recommendation.
+""",
+    ),
+    "distill": Verb(
+        "teachrl.runs.distill:distill",
+        "teach a student that sees less what a teacher that sees more does",
+        """\
+  teachrl train   --env TeachRL/CartPolePositions-v0 --view teacher --steps 100000 --out runs/teacher
+  teachrl distill --teacher runs/teacher --env TeachRL/CartPolePositions-v0 --steps 20000 --out runs/student
+  teachrl distill --teacher runs/teacher --env TeachRL/CartPolePositions-v0 --student MLP --method BC --steps 20000
+  teachrl distill --teacher planner --env TeachRL/MiniGrid-DoorKey-8x8-v0 --steps 100000
+  teachrl distill --teacher runs/walker --env TeachRL/StumpTracksBlind-v0 --curriculum ALPGMM --steps 100000
+  teachrl distill --teacher runs/teacher --env TeachRL/CartPolePositions-v0 --student Recurrent --student.hidden 128 \\
+                  --method DAgger --method.loss reverse_kl --method.beta '{schedule: exponential, from: 1, factor: 0.7}'
+  teachrl distill --resume runs/student --steps 40000           go on
+  teachrl distill --method DAgger --help                        the parameters of a method
+
+  A dotted flag belongs to the student, method, curriculum or wrapper before it.
 """,
     ),
     "evaluate": Verb(

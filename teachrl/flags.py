@@ -50,9 +50,7 @@ class Sorted:
         return any(part.name is not None for part in self.parts[kind])
 
 
-def read_flags(
-    arguments: Sequence[str], positional: Sequence[str] = (), switches: Collection[str] = ()
-) -> list[Flag]:
+def read_flags(arguments: Sequence[str], positional: Sequence[str] = (), switches: Collection[str] = ()) -> list[Flag]:
     """Reads `--name value`, `--name=value`, `--name+=value` and positional arguments.
 
     Args:
@@ -83,9 +81,9 @@ def read_flags(
     return flags
 
 
-def sort_flags(flags: Sequence[Flag]) -> Sorted:
-    """Gives each dotted flag to the teacher, wrapper or student that it is about."""
-    found = Sorted({"teacher": [], "wrapper": [], "student": []}, [])
+def sort_flags(flags: Sequence[Flag], kinds: Sequence[str] = ("teacher", "wrapper", "student")) -> Sorted:
+    """Gives each dotted flag to the teacher, wrapper or student (or what else there is) that it is about."""
+    found = Sorted({kind: [] for kind in kinds}, [])
     for flag in flags:
         kind = PLURALS.get(flag.path[0], flag.path[0])
         if kind not in found.parts:

@@ -94,6 +94,11 @@ class Ledger:
         begin = int(self._log_begin[i])
         return np.stack([actions[i] for actions in self._log[begin:]]) if begin < len(self._log) else None
 
+    def repeated(self, indices: Array) -> tuple[list[Lesson], list[int]]:
+        """Returns the lessons and seeds of the environments at `indices`, to be played once more."""
+        rows = indices.tolist()
+        return [self.lessons[i] for i in rows], [self.seed(i) for i in rows]
+
     def seed(self, i: int) -> int:
         """Returns the seed of the running episode of environment `i`."""
         return self._seeds[i]

@@ -50,7 +50,7 @@ def train_arguments(given: Sorted, train: Callable[..., Any]) -> dict[str, Any]:
     return {
         **arguments,
         "teachers": [instantiate(spec, Teacher, flags) for spec, flags in specs["teacher"]],
-        "wrappers": [_wrapper(spec, flags) for spec, flags in specs["wrapper"]],
+        "wrappers": [make_wrapper(spec, flags) for spec, flags in specs["wrapper"]],
         "student": [instantiate(spec, Student, flags) for spec, flags in specs["student"]][-1],
     }
 
@@ -130,7 +130,7 @@ def check_env_kwargs(env_id: str, env_kwargs: Mapping[str, Any]) -> None:
         return
     schema = Schema(entry_class(env_id), owner=env_id, skip=["self"])
     for name in env_kwargs:
-        schema.check_name(name)
+        schema.check_name(str(name))
 
 
 def entry_class(env_id: str) -> Any:
@@ -167,7 +167,13 @@ def _without_others_arguments(spec: Any, flags: Sequence[Flag]) -> Any:
     return {**parse_spec(spec), "init_args": {}} if there is not None and another else spec
 
 
-def _wrapper(spec: Any, flags: Sequence[Flag]) -> dict[str, Any]:
+def make_wrapper(spec: Any, flags: Sequence[Flag]) -> dict[str, Any]:
+    """Returns the checked description of a wrapper.
+
+    Raises:
+        UnknownName: If there is no such wrapper.
+        InvalidHyperparameter: If an argument does not exist or is ill-typed.
+    """
     ((found, arguments),) = resolve_wrappers([parse_spec(spec)])
     checked = wrapper_schema(found).check(arguments, flags)
     return {"class_path": f"{found.__module__}.{found.__qualname__}", "init_args": checked}

@@ -67,6 +67,8 @@ class Roster:
         self.transformers = cast("list[TransformsObservations]", self.by_channel["observations"])
         self.overriders = cast("list[OverridesActions]", self.by_channel["actions"])
         self.labellers = cast("list[LabelsActions]", self.by_channel["labels"])
+        self._asked: Observations = None
+        self._labels: tuple[Labels, ...] = ()
 
     def _check_teachers(self) -> None:
         for teacher in cast("list[Any]", self.teachers):
@@ -228,8 +230,11 @@ class Roster:
         return executed, overridden
 
     def label(self, observations: Observations, lessons: Sequence[Lesson], first: Bools) -> tuple[Labels, ...]:
-        """Asks every labelling teacher, in order."""
-        return tuple(t.label_actions(observations, lessons, first) for t in self.labellers)
+        """Asks every labelling teacher, in order; what was asked of these observations before is given again."""
+        if self._asked is not observations:
+            self._asked = observations
+            self._labels = tuple(t.label_actions(observations, lessons, first) for t in self.labellers)
+        return self._labels
 
     def state_dict(self) -> dict[str, Any]:
         """Returns the state of every teacher, by place and class."""
@@ -246,6 +251,7 @@ class Roster:
             raise InvalidTeacher(f"The saved state is of the teachers {sorted(state)}, but these are {expected}.")
         for key, teacher in zip(expected, self.teachers, strict=True):
             teacher.load_state_dict(state[key])
+        self._asked = None
 
 
 def entries(disable: Collection[str]) -> list[str]:

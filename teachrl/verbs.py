@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import gymnasium
@@ -17,6 +17,8 @@ from teachrl.student import Student
 from teachrl.teacher import Teacher
 
 BASES: dict[str, type] = {"teacher": Teacher, "student": Student, "wrapper": gymnasium.Wrapper}
+KINDS = {"train": tuple(BASES), "distill": ("student", "method", "curriculum", "wrapper")}
+"""The verbs whose flags name classes, and what kinds of classes."""
 PARTS_HELP = """\
 Who teaches whom:
   --teacher NAME        A teacher, `teachrl list teachers` or package.module.Class; several may be given.
@@ -40,6 +42,10 @@ def read(verb: str, function: Callable[..., Any], words: Sequence[str]) -> dict[
     """
     if verb == "train":
         return train_arguments(sort_flags(read_flags(words)), function)
+    if verb == "distill":
+        from teachrl.distill_words import distill_arguments
+
+        return distill_arguments(words, function)
     schema = Schema(function, owner=verb, prefix="--")
     switches = [name for name, parameter in schema.parameters.items() if parameter.type == "bool"]
     return schema.check({}, read_flags(words, positional(function), switches))
@@ -59,22 +65,34 @@ def help_text(verb: str, examples: str, function: Callable[..., Any], words: Seq
     asked = [word for word in words if word in ("-h", "--help") or word.endswith(".help") or ".help=" in word]
     if not asked:
         return None
-    if verb == "train" and (named := _named(words)):
-        return "\n".join(class_help(kind, name) for kind, name in named)
+    if verb in KINDS and (named := _named(words, KINDS[verb])):
+        return "\n".join(class_help(*pair, verb) for pair in named)
     about = inspect.getdoc(function) or ""
-    schema = Schema(function, skip=PARTS.values() if verb == "train" else ())
-    usage = " ".join(["usage: teachrl", verb, *(name.upper() for name in positional(function) if verb != "train")])
-    parts = f"\n{PARTS_HELP}" if verb == "train" else ""
+    skipped, parts = _parts(verb)
+    words_taken = [name.upper() for name in positional(function) if verb not in KINDS]
+    usage = " ".join(["usage: teachrl", verb, *words_taken])
+    schema = Schema(function, skip=skipped)
     return f"{usage} [--name value ...]\n\n{about.partition('Args:')[0].strip()}\n\n{examples}{parts}\n{schema.help()}"
 
 
-def class_help(kind: str, name: str) -> str:
-    """Explains a teacher, student, wrapper or environment and its parameters, as flags of `train`.
+def _parts(verb: str) -> tuple[Collection[str], str]:
+    """Returns the arguments that a verb's flags name classes for, and their help."""
+    if verb == "train":
+        return PARTS.values(), f"\n{PARTS_HELP}"
+    if verb == "distill":
+        from teachrl.distill_words import SKIP, parts_help
+
+        return SKIP, f"\n{parts_help()}"
+    return (), ""
+
+
+def class_help(kind: str, name: str, verb: str = "train") -> str:
+    """Explains a teacher, student, wrapper or environment and its parameters, as flags of a verb.
 
     Raises:
         UnknownName: If there is no such class.
     """
-    found, schema, key = _explained(kind, name)
+    found, schema, key = _explained(kind, name, verb)
     about = (inspect.getdoc(found) or "").partition("Args:")[0].strip()
     citation = getattr(found, "citation", "")
     channels = ", ".join(sorted(channels_of(found)))
@@ -83,12 +101,16 @@ def class_help(kind: str, name: str) -> str:
     return "\n".join(lines) + "\n\n" + schema.help(key)
 
 
-def _explained(kind: str, name: str) -> tuple[Any, Schema, str]:
+def _explained(kind: str, name: str, verb: str) -> tuple[Any, Schema, str]:
     if kind == "wrapper":
         ((wrapper, _),) = resolve_wrappers([name])
         return wrapper, wrapper_schema(wrapper), kind
     if kind == "env":
         return entry_class(name), Schema(entry_class(name)), "env_kwargs"
+    if verb == "distill":
+        from teachrl.distill_words import explained
+
+        return explained(kind, name)
     found: Any = resolve_class(name, BASES[kind])
     return found, Schema(found), kind
 
@@ -105,13 +127,13 @@ def channels_of(found: Any) -> frozenset[str]:
     return accepts if isinstance(accepts, frozenset) else frozenset()
 
 
-def _named(words: Sequence[str]) -> list[tuple[str, str]]:
+def _named(words: Sequence[str], kinds: Collection[str]) -> list[tuple[str, str]]:
     """Returns the (kind, name) pairs of the classes that the words name."""
     named = []
     for word, following in zip(words, [*words[1:], ""], strict=True):
         flag, _, value = word.removeprefix("--").partition("=")
         kind = PLURALS.get(flag.removesuffix(".help"), flag.removesuffix(".help"))
         name = value or following
-        if word.startswith("--") and kind in BASES and name and not name.startswith("-"):
+        if word.startswith("--") and kind in kinds and name and not name.startswith("-"):
             named.append((kind, name))
     return named

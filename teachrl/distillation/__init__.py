@@ -1,4 +1,4 @@
-"""Distillation: what a student loses by differing from its teacher, imported on first use."""
+"""Distillation: students that learn from labels, and what they lose by differing from them; imported on first use."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from teachrl.distillation.distiller import Distiller
     from teachrl.distillation.families import FAMILIES, Family, choose_family
     from teachrl.distillation.fusions import FUSIONS, make_fusion
+    from teachrl.distillation.imitation import BC, DAgger
     from teachrl.distillation.losses import (
         LOSSES,
         MSE,
@@ -21,11 +23,19 @@ if TYPE_CHECKING:
         available,
         make_loss,
     )
+    from teachrl.distillation.methods import Distillation, Method
+    from teachrl.distillation.on_policy import OnPolicy
+    from teachrl.distillation.reinforced import KDRL, Kickstart
     from teachrl.distillation.targets import Targets, make_targets
     from teachrl.distillation.tgeo import TGeo
     from teachrl.distillation.weights import Advantage, Fusion, Scheduled, Triangle
 
 _HOME = {
+    "distiller": ("Distiller",),
+    "methods": ("Distillation", "Method"),
+    "imitation": ("BC", "DAgger"),
+    "on_policy": ("OnPolicy",),
+    "reinforced": ("KDRL", "Kickstart"),
     "families": ("FAMILIES", "Family", "choose_family"),
     "losses": (
         "LOSSES", "MSE", "NLL", "Balanced", "ForwardKL", "Huber", "JensenShannon", "Loss", "ReverseKL", "available",
@@ -39,6 +49,7 @@ _HOME = {
 _MODULES = {name: f"teachrl.distillation.{module}" for module, names in _HOME.items() for name in names}
 
 __all__ = [
+    "BC", "KDRL", "DAgger", "Distillation", "Distiller", "Kickstart", "Method", "OnPolicy",
     "FAMILIES", "FUSIONS", "LOSSES", "MSE", "NLL",
     "Advantage", "Balanced", "Family", "ForwardKL", "Fusion", "Huber", "JensenShannon", "Loss", "ReverseKL",
     "Scheduled", "TGeo", "Targets", "Triangle",

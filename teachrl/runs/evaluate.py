@@ -93,7 +93,7 @@ def graduate(run: str | os.PathLike[str]) -> Iterator[Graduate]:
     checkpoint = directory.checkpoint()
     progress = load_tree(checkpoint, "progress")
     settings = _settings(directory)
-    people = Participants(settings, int(progress["total"]), workers=0)
+    people = Participants(settings, int(progress["total"]), workers=0, teaching=False)
     try:
         with readable(checkpoint):
             school: dict[str, Any] = load_tree(checkpoint, "classroom")

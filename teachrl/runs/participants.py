@@ -24,6 +24,7 @@ class Participants:
         settings: The run's settings.
         total_steps: Length of the run that the student begins with.
         workers: Number of processes, the settings' if None.
+        teaching: Whether the teachers will be asked; if not, what they load (a teacher's run) need not be there.
 
     Attributes:
         recorder: Told of every finished episode.
@@ -34,7 +35,7 @@ class Participants:
         TeachrlError: If they do not fit together.
     """
 
-    def __init__(self, settings: Settings, total_steps: int, workers: int | None = None) -> None:
+    def __init__(self, settings: Settings, total_steps: int, workers: int | None = None, teaching: bool = True) -> None:
         self.student = settings.student
         self.recorder = Recorder(_forget)
         envs = make_vec(
@@ -49,7 +50,7 @@ class Participants:
                 envs, [*settings.teachers, self.recorder], disable=settings.disable, view=settings.view,
                 seed=settings.seed,
             )  # fmt: skip
-            for participant in (*settings.teachers, self.student):
+            for participant in (*(settings.teachers if teaching else ()), self.student):
                 participant.validate(self.recorder.setup)
             encode(self.classroom.state_dict(), {}, "The teachers' state")
             self._check_student()

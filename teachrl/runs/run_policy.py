@@ -1,0 +1,66 @@
+"""The policy that a finished run has learned, named by the run's directory."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from gymnasium import spaces
+
+from teachrl.configurable import Configurable
+from teachrl.observations import has_views
+from teachrl.runs.directory import RunDirectory
+from teachrl.runs.evaluate import graduate
+from teachrl.student import Policy
+
+
+class RunPolicy(Configurable):
+    """What the student of a run does, as its last checkpoint left it, with its observation normaliser.
+
+    It is loaded when it is first asked for, and holds no environments then.
+
+    Args:
+        run: The run's directory.
+
+    Raises:
+        InvalidRun: When it is asked for, if the directory is not a run's, has no checkpoint, or was made in Python of
+            objects that its config.yaml cannot hold.
+    """
+
+    def __init__(self, run: str) -> None:
+        self.run = str(run)
+
+    @cached_property
+    def _found(self) -> tuple[Policy, spaces.Space[Any], spaces.Space[Any], str | None]:
+        with graduate(Path(self.run)) as it:
+            room = it.classroom
+            view = room.view if has_views(room.envs.single_observation_space) else None
+            return it.student.policy, room.single_observation_space, room.single_action_space, view
+
+    def load(self) -> Policy:
+        """Returns the policy."""
+        return self._found[0]
+
+    @property
+    def observation_space(self) -> spaces.Space[Any]:
+        """What it was trained to see of one environment."""
+        return self._found[1]
+
+    @property
+    def action_space(self) -> spaces.Space[Any]:
+        """What it does."""
+        return self._found[2]
+
+    @property
+    def view(self) -> str | None:
+        """The view that it was trained on, None in an environment that has one only."""
+        return self._found[3]
+
+    def __repr__(self) -> str:
+        return f"RunPolicy({self.run!r})"
+
+
+def is_run(path: str) -> bool:
+    """Tells whether there is a directory of that name, which a run would be."""
+    return Path(path).is_dir() or RunDirectory(Path(path)).config_file.is_file()
