@@ -15,7 +15,8 @@ README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8"
 FENCED = re.findall(r"^```(\w*)\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
 PYTHON = [code for language, code in FENCED if language == "python"]
 SHELL = [line.split("  #")[0].strip() for language, code in FENCED if not language for line in code.splitlines()]
-TRAIN = [line for line in SHELL if line.startswith("teachrl train")]
+COMMANDS = [line for line in SHELL if line.startswith("teachrl ")]
+STUDIES = [code for language, code in FENCED if language == "yaml"]
 
 
 def block(mark: str) -> str:
@@ -83,16 +84,17 @@ def test_an_environment_of_ones_own_passes_the_checks() -> None:
     check_env(names["Hill"])
 
 
-@pytest.mark.parametrize("line", TRAIN)
-def test_every_train_command_is_understood(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Flags, names and types are those of `train`, which itself is not run here."""
+@pytest.mark.parametrize("line", COMMANDS)
+def test_every_command_is_understood(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Flags, names and types are those of the verb's function, which itself is not run here."""
     from teachrl import cli
 
-    train = cli.VERBS["train"].load()
-    given: dict[str, Any] = {}
-    record = functools.wraps(train)(lambda **arguments: given.update(arguments))
+    verb = cli.VERBS[line.split()[1]]
+    function = verb.load()
+    given: list[dict[str, Any]] = []
+    record = functools.wraps(function)(lambda **arguments: given.append(arguments))
     load = cli.Verb.load
-    monkeypatch.setattr(cli.Verb, "load", lambda verb: record if verb is cli.VERBS["train"] else load(verb))
+    monkeypatch.setattr(cli.Verb, "load", lambda asked: record if asked is verb else load(asked))
     monkeypatch.setattr(sys, "path", list(sys.path))
     (tmp_path / "mypackage.py").write_text(
         "from teachrl import TaskTeacher\nclass MyTeacher(TaskTeacher):\n"
@@ -102,9 +104,20 @@ def test_every_train_command_is_understood(line: str, tmp_path: Path, monkeypatc
     (tmp_path / "runs" / "a" / "config.yaml").write_text("env: TeachRL/PointMass-v0\nsteps: 100\n")
     monkeypatch.chdir(tmp_path)
     assert cli.main(shlex.split(line)[1:]) == 0
-    assert given
+    assert len(given) == 1
+
+
+@pytest.mark.parametrize("text", STUDIES)
+def test_every_study_is_one(text: str) -> None:
+    from teachrl.studies.study import Study
+
+    study = Study.parse(text, "mine")
+    assert len(study.variants()) > len(study.arms)
 
 
 def test_the_readme_has_its_commands() -> None:
-    assert len(TRAIN) >= 7
+    assert {line.split()[1] for line in COMMANDS} == {
+        "train", "evaluate", "distill", "ablate", "report", "watch", "list",
+    }  # fmt: skip
     assert len(PYTHON) >= 4
+    assert STUDIES
