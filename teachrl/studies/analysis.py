@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from teachrl.studies.comparison import EXPLORATORY, Analysis, Contrast, Split, Summary
+from teachrl.studies.comparison import EXPLORATORY, Analysis, Contrast, Estimate, Split, Summary
 from teachrl.studies.intervals import LEVEL, sign_flip_test
 from teachrl.studies.outcomes import METRICS, Declared, Outcome, Variant
 from teachrl.studies.statistics import difference, estimate, holm, improvement, pairing
-from teachrl.studies.verdicts import sentence, verdict
+from teachrl.studies.verdicts import SHARES, sentence, verdict
 
 Values = dict[str, dict[int, float]]
 """The metric by variant's label and seed."""
@@ -36,7 +37,7 @@ def analyse(declared: Declared, outcomes: Sequence[Outcome]) -> Analysis:
     return Analysis(
         metric=declared.metric,
         exploratory=max(pairs) < EXPLORATORY,
-        summaries=[_summary(v.label, values[v.label]) for v in declared.variants if values[v.label]],
+        summaries=[_summary(v.label, values[v.label], declared.metric) for v in declared.variants if values[v.label]],
         contrasts=contrasts,
         splits=_splits(declared, values),
         verdict=_unmeasured(declared, outcomes, values)
@@ -67,10 +68,18 @@ def _unmeasured(declared: Declared, outcomes: Sequence[Outcome], values: Values)
     )
 
 
-def _summary(label: str, by_seed: dict[int, float]) -> Summary:
+def _summary(label: str, by_seed: dict[int, float], metric: str) -> Summary:
     ordered = dict(sorted(by_seed.items()))
     runs = list(ordered.values())
-    return Summary(label, ordered, estimate(runs), estimate(runs, "median"), estimate(runs, "iqm"))
+    mean, median, iqm = (_bounded(estimate(runs, name), metric) for name in ("mean", "median", "iqm"))
+    return Summary(label, ordered, mean, median, iqm)
+
+
+def _bounded(found: Estimate, metric: str) -> Estimate:
+    """Returns an estimate whose interval ends where the metric does: a share lies from 0 to 1."""
+    if metric not in SHARES or math.isnan(found.low):
+        return found
+    return replace(found, low=max(found.low, 0.0), high=min(found.high, 1.0))
 
 
 def _common(values: Values, *variants: Variant) -> list[list[float]]:

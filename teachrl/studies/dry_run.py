@@ -72,7 +72,10 @@ def _time(variants: Sequence[Variant], left: Iterable[Trial], known: Sequence[Ou
         if ended:
             seconds[label] = float(np.median(ended))
         elif by_label[label].role not in ORDERS:
-            seconds[label] = _probe(by_label[label])
+            try:
+                seconds[label] = _probe(by_label[label])
+            except Exception as error:  # a teacher of one's own may raise whatever it likes
+                return f"unknown: {label} fails as soon as it learns, with {type(error).__name__}: {error}"
     typical = max(seconds.values(), default=0.0)
     total = sum(seconds.get(trial.variant, typical) for trial in trials)
     return f"about {duration(total / jobs)} with {jobs} jobs ({duration(total)} of CPU time), evaluations not counted"

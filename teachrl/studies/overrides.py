@@ -7,12 +7,13 @@ drops the arguments that were chosen for the one before.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from teachrl.configurable import Configurable
 from teachrl.configuration import OBJECTS, parse_spec, resolve_class
-from teachrl.errors import InvalidHyperparameter, UnknownName
+from teachrl.errors import InvalidHyperparameter, TeachrlError, UnknownName
 from teachrl.schemas import Schema
 
 Config = dict[str, Any]
@@ -123,3 +124,13 @@ def _item(items: Sequence[Any], name: str, where: str) -> int:
     if found:
         raise InvalidHyperparameter(f"{where} has several {name}; say which by its number, e.g. {where}.{found[0]}.")
     raise UnknownName(f"item of {where}", name, [full.rpartition(".")[2] for full in names])
+
+
+@contextmanager
+def about(part: str) -> Iterator[None]:
+    """Adds to an error which part of a study it is about."""
+    try:
+        yield
+    except TeachrlError as error:
+        error.add_note(f"This is about {part}.")
+        raise

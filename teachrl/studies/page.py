@@ -98,7 +98,11 @@ def run_data(directory: str | os.PathLike[str]) -> Data:
             "title": f"{variant.label} on {declared.name}",
             "question": "",
             "plan": _plan(declared),
-            "status": {k: files.meta.get(k) for k in ("status", "created", "ended", "result", "traceback")},
+            "status": {
+                **{k: files.meta.get(k) for k in ("status", "created", "ended", "result", "traceback")},
+                "steps": files.steps,
+                "written": files.written,
+            },
             "counts": _counts([outcome]),
             "variants": [{"label": variant.label, "arm": variant.arm, "role": "arm", "cell": {}, "values": {}}],
             "final": outcome.final,

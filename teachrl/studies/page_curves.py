@@ -35,7 +35,9 @@ def curves(declared: Declared, outcomes: Sequence[Outcome]) -> dict[str, Any]:
 
 
 def _band(label: str, axis: str, metric: str, outcomes: Sequence[Outcome]) -> dict[str, Any] | None:
-    runs = [o.curve for o in outcomes if o.variant == label and axis in o.curve and metric in o.curve]
+    """Returns a variant's curve; over its ended runs if there are any: one that has just begun would end it there."""
+    known = [o for o in outcomes if o.variant == label and axis in o.curve and metric in o.curve]
+    runs = [o.curve for o in known if o.ended] or [o.curve for o in known]
     found = learning_curve([run[axis] for run in runs], [run[metric] for run in runs], points=POINTS)
     if not len(found.x):
         return None
@@ -51,7 +53,8 @@ def profiles(declared: Declared, outcomes: Sequence[Outcome]) -> list[dict[str, 
         return []
     everything = np.concatenate(list(known.values()))
     pad = 0.05 * float(np.ptp(everything)) or 0.05
-    places = np.linspace(everything.min() - pad, everything.max() + pad, 2 * POINTS)
+    even = np.linspace(everything.min() - pad, everything.max() + pad, 2 * POINTS)
+    places = np.union1d(even, everything)  # a profile falls at the results themselves
     found = []
     for label, values in known.items():
         band = performance_profile(values, places)

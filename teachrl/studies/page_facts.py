@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from teachrl.studies.outcomes import Outcome, Variant
+from teachrl.studies.outcomes import Outcome, Variant, headline
 from teachrl.studies.page_map import Drawn
+
+OWN = ("seed", "out", "resume", "progress")
+"""Settings of a single run."""
 
 
 def differences(variants: Sequence[Variant], runs: Sequence[Drawn] = ()) -> dict[str, Any]:
     """Returns the dotted names of settings in which variants differ, and their values as text, None where absent.
+
+    Beside them, as `common`, the settings that all variants share, with the defaults that runs tell.
 
     Args:
         variants: What was declared.
@@ -22,9 +27,23 @@ def differences(variants: Sequence[Variant], runs: Sequence[Drawn] = ()) -> dict
     rows = []
     for name in names:
         if len({settings.get(name) for settings in flat.values()}) > 1:
-            values = [flat[label].get(name, resolved.get(label, {}).get(name)) for label in flat]
+            values = [_readable(flat[label].get(name, resolved.get(label, {}).get(name))) for label in flat]
             rows.append({"name": name, "values": values})
-    return {"labels": list(flat), "rows": rows}
+    return {"labels": list(flat), "rows": rows, "common": _common(list(flat.values()), resolved, {*OWN, *_names(rows)})}
+
+
+def _names(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [row["name"] for row in rows]
+
+
+def _common(
+    declared: Sequence[Mapping[str, str]], resolved: Mapping[str, Mapping[str, str]], without: set[str]
+) -> list[dict[str, str]]:
+    """Returns the settings that have one and the same value everywhere."""
+    told = [*resolved.values()] or [*declared]
+    names = dict.fromkeys(name for settings in told for name in settings)
+    shared = {name: told[0].get(name) for name in names if len({settings.get(name) for settings in told}) == 1}
+    return [{"name": n, "value": v} for n, v in shared.items() if v is not None and n not in without]
 
 
 def flatten(config: Any, name: str = "") -> dict[str, str]:
@@ -55,6 +74,13 @@ def class_name(spec: Any) -> str:
 
 def _is_class(item: Any) -> bool:
     return isinstance(item, str) or (isinstance(item, Mapping) and "class_path" in item)
+
+
+def _readable(value: str | None) -> str | None:
+    """Says in words what stands for a place that differs from trial to trial."""
+    from teachrl.studies.causal import DONOR
+
+    return "that of another seed" if value == DONOR else value
 
 
 def _join(name: str, key: str) -> str:
@@ -102,7 +128,15 @@ def _with_files(outcomes: Sequence[Outcome], runs: Sequence[Drawn]) -> list[tupl
 def trouble(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
     """Returns the trials that have no results, with their tracebacks."""
     return [
-        {"variant": o.variant, "seed": o.seed, "status": o.status, "error": o.error} for o in outcomes if not o.ended
+        {
+            "variant": o.variant,
+            "seed": o.seed,
+            "status": o.status,
+            "error": o.error,
+            "headline": headline(o.error) if o.error else None,
+        }
+        for o in outcomes
+        if not o.ended
     ]
 
 

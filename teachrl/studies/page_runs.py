@@ -114,6 +114,18 @@ class RunFiles:
             self._note("metrics.jsonl", error)
             return []
 
+    @property
+    def steps(self) -> int | None:
+        """The student's steps so far, None if nothing tells them."""
+        steps = self.metrics[-1].get("student_steps") if self.metrics else None
+        return int(steps) if isinstance(steps, int | float) else None
+
+    @property
+    def written(self) -> int | None:
+        """When metrics or meta were last written, in whole seconds since 1970; None if they are not there."""
+        files = [self.path / name for name in ("metrics.jsonl", "meta.json")]
+        return max((int(file.stat().st_mtime) for file in files if file.exists()), default=None)
+
     @cached_property
     def episodes(self) -> Episodes:
         """The episodes so far; those of another number of coordinates than the first are left out."""

@@ -13,7 +13,7 @@ import numpy as np
 from teachrl.errors import InvalidStudy
 from teachrl.studies.bibliography import METHODS, bibliography
 from teachrl.studies.comparison import Analysis
-from teachrl.studies.latex import contrasts_table, results_table
+from teachrl.studies.latex import contrasts_table, escape, results_table
 from teachrl.studies.outcomes import AXES, Declared, Outcome
 from teachrl.studies.paper_figures import draw_curves, draw_differences, draw_mastery, draw_profiles, draw_split
 
@@ -75,13 +75,20 @@ def _axes(outcomes: Sequence[Outcome]) -> list[str]:
 
 def _texts(directory: Path, declared: Declared, analysis: Analysis, target: Path) -> list[Path]:
     origin = f"% Made by teachrl {version('teachrl')} of {_plan(directory)}.\n"
-    texts = {"results.tex": results_table(analysis), "methods.tex": METHODS + "\n"}
+    texts = {"results.tex": results_table(analysis), "methods.tex": METHODS + _changes(declared) + "\n"}
     if analysis.contrasts:
         texts["contrasts.tex"] = contrasts_table(analysis)
     texts["methods.bib"] = bibliography(declared)
     for name, text in texts.items():
         (target / name).write_text((origin if name.endswith(".tex") else "") + text, encoding="utf-8")
     return [target / name for name in texts]
+
+
+def _changes(declared: Declared) -> str:
+    """Says what of the declaration was changed after it was first written."""
+    if not declared.amendments:
+        return ""
+    return f" The declaration was changed after it was first written: {escape('; '.join(declared.amendments))}."
 
 
 def _plan(directory: Path) -> str:

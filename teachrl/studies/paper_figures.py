@@ -109,7 +109,8 @@ def draw_curves(path: Path, declared: Declared, outcomes: Sequence[Outcome], axi
 
 
 def _band(variant: Variant, outcomes: Sequence[Outcome], axis: str, metric: str) -> Any:
-    curves = [o.curve for o in outcomes if o.variant == variant.label and axis in o.curve and metric in o.curve]
+    known = [o for o in outcomes if o.variant == variant.label and axis in o.curve and metric in o.curve]
+    curves = [o.curve for o in known if o.ended] or [o.curve for o in known]
     return learning_curve([c[axis] for c in curves], [c[metric] for c in curves])
 
 
@@ -191,7 +192,7 @@ def draw_split(path: Path, analysis: Analysis) -> bool:
         panels = figure.subplots(len(known), 1, squeeze=False, sharex=True)[:, 0]
         for panel, split in zip(panels, known, strict=True):
             for i, (name, _) in enumerate(parts):
-                _interval(panel, getattr(split, name), -i, "black" if name == "gain" else HUES[i - 1])
+                _interval(panel, getattr(split, name), -i, "black" if name == "gain" else "#5f5e5a")
             panel.set_yticks([-i for i in range(4)], [words for _, words in parts])
             panel.set_ylim(-3.6, 0.6)
             panel.axvline(0, color="#6b6b6b", linewidth=0.6, zorder=0)

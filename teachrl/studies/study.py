@@ -30,7 +30,7 @@ from teachrl.runs.train import train
 from teachrl.schemas import Schema, load_yaml
 from teachrl.studies.causal import controls
 from teachrl.studies.outcomes import METRICS, Variant
-from teachrl.studies.overrides import Config, overridden, reaches
+from teachrl.studies.overrides import Config, about, overridden, reaches
 
 DEFAULTS: Config = {"video": 0, "loggers": [], "pictures": False, "checkpoint_every": "auto"}
 """What trials do differently from single runs, unless the study says otherwise: their report draws."""
@@ -92,6 +92,8 @@ class Study:
             raise InvalidStudy(f"The study {name} is not YAML: {error}") from error
         if not isinstance(data, Mapping):
             raise InvalidStudy(f"A study is a mapping with base, arms, control and seeds, got {data!r}.")
+        if data.get("grid") == {}:
+            raise InvalidStudy("The grid is empty: name an axis and its values, or leave it out.")
         return cls.checked({**data, "name": data.get("name") or name})
 
     @classmethod
@@ -109,8 +111,6 @@ class Study:
         values["base"] = _mapping("base", values["base"])
         values["arms"] = {str(n): _mapping(f"arms.{n}", c or {}) for n, c in _mapping("arms", values["arms"]).items()}
         values["grid"] = {n: _axis(n, axis) for n, axis in _mapping("grid", values.get("grid", {})).items()}
-        if data.get("grid") == {}:
-            raise InvalidStudy("The grid is empty: name an axis and its values, or leave it out.")
         values["contrasts"] = _contrasts(values.get("contrasts"), values["arms"], values["control"])
         study = cls(**values)
         study.check()
@@ -131,9 +131,14 @@ class Study:
         if self.metric not in METRICS and "/" not in self.metric:
             raise UnknownName("metric", self.metric, METRICS, "A tag of metrics.jsonl, train/mastered say, is one too.")
         schema = Schema(train, skip=NOT_IN_A_STUDY, owner="train")
-        for changes in (self.base, *self.arms.values(), self.grid):
+        for part, changes in [
+            ("the base", self.base),
+            *((f"the arm {n!r}", c) for n, c in self.arms.items()),
+            ("the grid", self.grid),
+        ]:
             for name in changes:
-                schema.check_name(str(name).split(".")[0])
+                with about(part):
+                    schema.check_name(str(name).split(".")[0])
         for axis in self.grid:
             if not any(reaches(config, axis) for config in self._armed().values()):
                 raise InvalidStudy(f"The grid's {axis} changes nothing: no arm has it.")

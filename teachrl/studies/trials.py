@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from teachrl.configuration import build
-from teachrl.errors import TeachrlError
 from teachrl.runs.participants import Participants
 from teachrl.runs.settings import Settings
 from teachrl.runs.train import defaults, train
-from teachrl.studies.causal import DONOR, ORDERS
+from teachrl.studies.causal import ORDERS
 from teachrl.studies.outcomes import Variant
+from teachrl.studies.overrides import about
 
 UNIMPORTANT = ("loggers", "video", "pictures", "checkpoint_every", "workers")
 """Settings that change nothing about what is learned or measured, and so are no part of a trial's identity."""
@@ -79,7 +79,7 @@ def check(variants: Sequence[Variant]) -> None:
     for variant in variants:
         if variant.role in ORDERS:  # nothing is recorded yet
             continue
-        with _named(variant.label):
+        with about(f"the arm {variant.label!r}"):
             Participants(_settings(variant), 1, workers=0).close()
 
 
@@ -88,7 +88,7 @@ def _settings(variant: Variant) -> Settings:
 
 
 def _resolved(variant: Variant) -> dict[str, Any]:
-    with _named(variant.label):
+    with about(f"the arm {variant.label!r}"):
         config = _settings(variant).config()
     return {name: value for name, value in config.items() if name not in (*UNIMPORTANT, "seed")}
 
@@ -96,20 +96,3 @@ def _resolved(variant: Variant) -> dict[str, Any]:
 def _key(config: Mapping[str, Any]) -> str:
     text = json.dumps(config, sort_keys=True, default=repr)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-class _named:  # noqa: N801 - reads as a word
-    """Adds to an error which variant it is about."""
-
-    def __init__(self, label: str) -> None:
-        self._label = label
-
-    def __enter__(self) -> None:
-        """Begins."""
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        if isinstance(error, TeachrlError):
-            error.add_note(f"This is about the arm {self._label!r}.")
-
-
-__all__ = ["DONOR", "Trial", "check", "plan"]

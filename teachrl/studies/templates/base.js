@@ -53,6 +53,11 @@ function section(id, present, ...children) {
 
 function note(...words) { return el("p", { class: "note" }, ...words); }
 
+/** Why there is none of something: it may be in a file that cannot be read. */
+function nothingOf(data, what) {
+  return data.facts.damage.length ? `No ${what} can be read: some files are damaged, see the end of this page.` : `No ${what} has been written yet.`;
+}
+
 function folded(key, summary, ...children) {
   const made = el("details", { open: Boolean(STATE.open[key]) }, el("summary", {}, summary), ...children);
   made.addEventListener("toggle", () => { STATE.open[key] = made.open; });
@@ -106,6 +111,9 @@ function estimate(found, metric, signed = false) {
   return el("span", {}, el("span", { class: "value" }, score(found.value, metric, signed)), " ",
     el("span", { class: "interval" }, interval(found, metric, signed)));
 }
+
+/** Numbers of a sentence with the sign that tables have. */
+function minus(words) { return words.replace(/(^|[\s[(])-(?=\d)/g, "$1\u2212"); }
 
 function probability(p) {
   if (p === null || p === undefined) return "–";

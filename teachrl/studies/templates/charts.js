@@ -4,7 +4,7 @@
 function drawCurves(data, look) {
   const { axes, metrics, runs } = data.curves;
   if (!metrics.length) {
-    section("curves", true, el("p", {}, "No evaluation during training was written yet."));
+    section("curves", true, el("p", {}, nothingOf(data, "evaluation during training")));
     return;
   }
   if (!axes.includes(STATE.axis)) STATE.axis = axes[0];
@@ -17,7 +17,7 @@ function drawCurves(data, look) {
     if (profiles.length) profileChart(data, look, labels);
   };
   section("curves", true,
-    study ? note("Evaluations of the validation suite during training. Lines are means over runs, bands their 95\u00a0% intervals at each point.") : note("Evaluations of the validation suite during training."),
+    study ? note("Evaluations of the validation suite during training. Lines are means over runs, bands their 95\u00a0% intervals at each point; of more than three variants, only the arms have one. A curve is over the runs that have ended, if any has.", data.variants.some((v) => v.role === "target") ? " Mind that target only trains on the very tasks of that suite." : "") : note("Evaluations of the validation suite during training."),
     el("div", { class: "controls" },
       chooser("metric", metrics.map((m) => [m, metricName(m)]), STATE.metric, (v) => { STATE.metric = v; redraw(); }, "curve-metric"),
       chooser("against", axes.map((a) => [a, AXIS_NAMES[a]]), STATE.axis, (v) => { STATE.axis = v; redraw(); }, "curve-axis"),
@@ -43,7 +43,7 @@ function curveChart(data, look, labels) {
   const end = Math.max(...runs.flatMap((r) => r[axis] || []));
   const drawn = data.kind === "run" ? [] : bands.filter((c) => c.axis === axis && c.metric === metric && shown.includes(c.variant));
   const traces = [];
-  for (const b of STATE.bands ? drawn : []) {
+  for (const b of STATE.bands ? drawn.filter((c) => banded(drawn.length, look[c.variant])) : []) {
     const known = b.x.map((_, i) => i).filter((i) => b.low[i] !== null && b.high[i] !== null);
     if (known.length > 1) traces.push(band(known.map((i) => b.x[i]), known.map((i) => b.low[i]), known.map((i) => b.high[i]), look[b.variant].colour));
   }
@@ -62,6 +62,9 @@ function curveChart(data, look, labels) {
     yaxis: { title: `${metricName(metric)} on validation tasks`, rangemode: isShare(metric) ? "tozero" : "normal", zeroline: false, ...percent(metric) },
   });
 }
+
+/** Bands on top of each other say nothing: of many variants, only those of the declared arms are drawn. */
+function banded(many, style) { return many <= 3 || style.role === "arm"; }
 
 function percent(metric) { return isShare(metric) ? { tickformat: "~%" } : {}; }
 
@@ -87,7 +90,7 @@ function profileChart(data, look, labels) {
 
 // The causal split
 
-const PARTS = [["tasks", "which tasks", 0], ["order", "their order", 2], ["adaptivity", "adaptivity", 1], ["gain", "all together", 7]];
+const PARTS = [["tasks", "which tasks"], ["order", "their order"], ["adaptivity", "adaptivity"], ["gain", "all together"]];
 
 function drawCausal(data) {
   const splits = data.kind === "study" ? data.analysis.splits : [];
@@ -95,11 +98,12 @@ function drawCausal(data) {
   const metric = data.analysis.metric;
   const control = data.plan.control;
   section("causal", true,
-    note(`An arm's gain over ${control} is the sum of three parts, each the difference of two kinds of runs. `,
+    note(`An arm's difference from ${control} is the sum of three parts, each the difference of two kinds of runs. `,
       "Which tasks: the same tasks as the arm gave, their order destroyed, less the control. Their order: the curriculum of another seed's student as it was recorded, less the shuffled one. ",
-      "Adaptivity: tasks chosen for this very student, less the recorded curriculum of another. Dots are differences of means over common seeds, bars 95\u00a0% intervals; an interval that holds 0 shows no effect, and the four are not corrected for being several."),
+      "Adaptivity: tasks chosen for this very student, less the recorded curriculum of another. Dots are differences of means over common seeds, bars 95\u00a0% intervals; an interval that holds 0 leaves open whether there is an effect. The four are not corrected for being several: they explain a declared contrast and decide nothing themselves.",
+      data.analysis.exploratory ? ` Fewer than ${data.plan.enough} seeds: nothing is concluded from them.` : ""),
     el("div", { class: "plot", id: "causal-chart", style: `height:${6 + 8.2 * splits.length}rem` }),
-    splits.map((s) => [el("h3", {}, splitName(s)), el("p", {}, splitWords(s, metric, control))]));
+    splits.map((s) => [el("h3", {}, splitName(s)), el("p", {}, splitWords(s, metric, control, data.plan.enough))]));
   causalChart(splits, metric);
 }
 
@@ -108,18 +112,19 @@ function splitName(s) {
   return cell && !s.variant.includes(cell) ? `${s.variant} (${cell})` : s.variant;
 }
 
-function effect(e, metric) {
-  const amount = `${score(e.value, metric, true)}${isShare(metric) ? " points" : ""} ${interval(e, metric, true)}`;
+/** A difference in words; with fewer than `enough` pairs of runs, without saying which way it is. */
+function effect(e, metric, enough) {
   if (e.value === null) return "could not be measured";
-  if (e.low === null || e.high === null) return `${amount}`;
-  const shown = e.low > 0 ? "a gain" : e.high < 0 ? "a loss" : "not shown to matter";
-  return `${amount}, ${shown}`;
+  const amount = `${score(e.value, metric, true)}${isShare(metric) ? " points" : ""} ${interval(e, metric, true)}`;
+  if (e.low === null || e.high === null || e.n < enough) return amount;
+  return `${amount}, ${e.low > 0 ? "above 0" : e.high < 0 ? "below 0" : "not distinguishable from 0"}`;
 }
 
-function splitWords(s, metric, control) {
-  return `Against ${control}, ${s.variant} gains ${score(s.gain.value, metric, true)}${isShare(metric) ? " points" : ""} ${interval(s.gain, metric, true)} in ${metricName(metric)} over ${plural(s.gain.n, "pair")} of runs. ` +
-    `Which tasks it gives, in whatever order: ${effect(s.tasks, metric)}. The order it gives them in: ${effect(s.order, metric)}. ` +
-    `That it chooses them for this very student: ${effect(s.adaptivity, metric)}.`;
+function splitWords(s, metric, control, enough) {
+  const told = (e) => effect(e, metric, enough);
+  return `The ${metricName(metric)} of ${s.variant} minus that of ${control} is ${told(s.gain)}, over ${plural(s.gain.n, "pair")} of runs. ` +
+    `Of that, which tasks it gives, in whatever order: ${told(s.tasks)}. The order it gives them in: ${told(s.order)}. ` +
+    `That it chooses them for this very student: ${told(s.adaptivity)}.`;
 }
 
 function causalChart(splits, metric) {
@@ -129,15 +134,15 @@ function causalChart(splits, metric) {
   const names = [];
   const lines = [];
   splits.forEach((s, k) => {
-    PARTS.forEach(([key, name, hue], j) => {
-      const colour = colours().hues[hue];
+    PARTS.forEach(([key, name], j) => {
+      const colour = css(key === "gain" ? "--ink" : "--soft");
       const e = s[key];
       const y = -(k * (PARTS.length + 1.1) + j + (key === "gain" ? 0.25 : 0));
       ticks.push(y);
       names.push(splits.length > 1 && key === "tasks" ? `<b>${text(splitName(s))}</b>: ${name}` : name);
       const bars = e.low !== null && e.high !== null ? { error_x: { type: "data", symmetric: false, array: [scale * (e.high - e.value)], arrayminus: [scale * (e.value - e.low)], color: colour, thickness: 2, width: 5 } } : {};
       traces.push({ type: "scatter", mode: "markers", name: key, x: [e.value === null ? null : scale * e.value], y: [y], marker: { size: 11, color: colour, symbol: key === "gain" ? "diamond" : "circle" }, ...bars,
-        hovertemplate: `${text(splitName(s))}, ${name}: ${effect(e, metric)}<extra></extra>` });
+        hovertemplate: `${text(splitName(s))}, ${name}: ${effect(e, metric, Infinity)}<extra></extra>` });
     });
     if (k) lines.push({ type: "line", xref: "paper", x0: 0, x1: 1, y0: -(k * (PARTS.length + 1.1)) + 0.9, y1: -(k * (PARTS.length + 1.1)) + 0.9, line: { color: css("--rule"), width: 1 } });
   });

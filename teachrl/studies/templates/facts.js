@@ -11,8 +11,12 @@ function drawSettings(data) {
     : rows.map((r) => el("tr", {}, el("td", { class: "code" }, r.name), r.values.map(value)));
   const table = el("div", { class: "wide" }, el("table", { id: "settings-table" },
     el("thead", {}, el("tr", {}, heads.map((l) => el("th", { scope: "col" }, l)))), el("tbody", {}, lines)));
-  section("settings", rows.length > 0, single ? folded("settings", `The run's ${rows.length} settings`, table)
-    : [note("Only what differs between variants; everything else is the same for all."), table]);
+  if (single) return section("settings", rows.length > 0, folded("settings", `The run's ${rows.length} settings`, table));
+  const { common } = data.differences;
+  const shared = common.length ? folded("common", `The ${common.length} settings that all variants share`, el("div", { class: "wide" }, el("table", { id: "common-table" },
+    el("tbody", {}, common.map((r) => el("tr", {}, el("td", { class: "code" }, r.name), value(r.value))))))) : null;
+  return section("settings", rows.length + common.length > 0,
+    rows.length ? [note("What differs between variants. A dash: it has no such setting."), table] : null, shared);
 }
 
 function drawTrouble(data) {
@@ -23,13 +27,8 @@ function drawTrouble(data) {
   for (const t of others) (groups[`${t.variant}: ${words[t.status]}`] ||= []).push(t);
   const grouped = Object.entries(groups);
   section("trouble", data.trouble.length > 0,
-    failed.map((t) => folded(`failed-${t.variant}-${t.seed}`, `${t.variant}, seed ${t.seed}: ${lastLine(t.error)}`, el("pre", {}, t.error || "Nothing was noted."))),
+    failed.map((t) => folded(`failed-${t.variant}-${t.seed}`, `${t.variant}, seed ${t.seed}: ${(t.headline || "failed").slice(0, 160)}`, el("pre", {}, t.error || "Nothing was noted."))),
     grouped.length ? el("dl", {}, grouped.map(([name, trials]) => [el("dt", {}, name), el("dd", {}, `seeds ${trials.map((t) => t.seed).join(", ")}`)])) : null);
-}
-
-function lastLine(text) {
-  const lines = (text || "failed").trim().split("\n");
-  return lines[lines.length - 1].slice(0, 160);
 }
 
 function drawFacts(data) {

@@ -7,7 +7,7 @@ function drawCurriculum(data, look) {
   const map = data.map;
   const taught = map.runs.some((r) => r.steps.length);
   if (!taught) {
-    section("curriculum", true, el("p", {}, data.kind === "run" ? "No episode has been written yet." : "No run here has written episodes yet."));
+    section("curriculum", true, el("p", {}, nothingOf(data, "episode")));
     return;
   }
   const dims = map.axes.names.length;
@@ -86,12 +86,20 @@ function mapPanels(data, look) {
     const runs = data.map.runs.filter((r) => r.variant === label);
     if (!runs.some((r) => r.seed === STATE.seeds[label])) STATE.seeds[label] = runs[Math.floor(runs.length / 2)].seed;
     const pick = runs.length > 1
-      ? chooser(null, runs.map((r) => [r.seed, `seed ${r.seed}`]), STATE.seeds[label], (v) => { STATE.seeds[label] = Number(v); mapWindow(data, look); })
+      ? chooser(null, runs.map((r, i) => [r.seed, `seed ${r.seed}${rank(data, label, runs, i)}`]), STATE.seeds[label], (v) => { STATE.seeds[label] = Number(v); mapWindow(data, look); })
       : data.kind === "study" ? el("small", {}, `seed ${runs[0].seed}`) : null;
-    return el("div", { class: "panel", "data-variant": label }, el("h3", {}, el("span", {}, swatch(look[label]), label), pick, el("small", { class: "count" })),
+    return el("div", { class: "panel", "data-variant": label }, el("h3", {}, el("span", {}, swatch(look[label]), label)),
+      el("div", { class: "pick" }, pick, el("small", { class: "count" })),
       el("div", { class: "plot" }));
   }));
   mapWindow(data, look);
+}
+
+/** Which of a variant's runs this is, where not all are drawn: they come from the worst to the best. */
+function rank(data, label, runs, i) {
+  const { values } = data.variants.find((v) => v.label === label);
+  if (data.map.runs.length >= data.map.of || runs.some((r) => values[r.seed] === undefined)) return "";
+  return { 2: [", worst", ", best"], 3: [", worst", ", median", ", best"] }[runs.length]?.[i] || "";
 }
 
 function mapWindow(data, look) {

@@ -66,7 +66,7 @@ function gridOf(xs, ys, values, names) {
 // Forgetting and transfer
 
 const MEASURES = {
-  forgetting: ["forgetting", "The best score that a cell's validation tasks ever had less their last one: 0 is nothing forgotten."],
+  forgetting: ["forgetting", "The best score that a cell's validation tasks ever had less their last one: 0 is nothing forgotten. It is never negative, so what evaluations vary by chance counts as forgotten too."],
   forward: ["forward transfer", "What a cell's tasks had gained before the first episode was spent on the cell."],
   backward: ["backward transfer", "What a cell's tasks gained after nine tenths of the cell's episodes had been spent; negative if lost."],
 };
@@ -76,15 +76,18 @@ function drawTransfer(data, look) {
   if (!found || !found.variants.some((v) => Object.keys(MEASURES).some((m) => v[m].n))) { section("transfer", false); return; }
   const metric = data.curves.metrics.includes("success_rate") ? "success_rate" : "mean_return";
   const single = data.kind === "run";
+  const told = Object.keys(MEASURES).filter((m) => found.variants.some((v) => v[m].n));
+  const untold = Object.keys(MEASURES).filter((m) => !told.includes(m)).map((m) => MEASURES[m][0]).join(" and ");
+  if (!told.includes(STATE.measure)) STATE.measure = told[0];
   const columns = [{ name: "variant", style: "name" }, { name: "runs", number: true },
-    ...Object.values(MEASURES).map(([name]) => ({ name: name + unit(metric, true), number: true }))];
+    ...told.map((m) => ({ name: MEASURES[m][0] + unit(metric, true), number: true }))];
   const rows = found.variants.map((v) => [{ node: [swatch(look[v.label]), v.label], key: v.label }, { node: String(v.n), key: v.n },
-    ...Object.keys(MEASURES).map((m) => ({ node: single ? score(v[m].value, metric, true) : estimate(v[m], metric, true), key: v[m].value }))]);
+    ...told.map((m) => ({ node: single ? score(v[m].value, metric, true) : estimate(v[m], metric, true), key: v[m].value }))]);
   section("transfer", true,
     note(`By cells of the task space, ${found.bins} a coordinate, in the ${metricName(metric)} on validation tasks. `, single ? "Means over cells." : "A run is first averaged over its cells; intervals are over runs.",
-      " Where no evaluation lies in between, transfer cannot be seen and a cell is left out."),
+      " Where no evaluation lies in between, transfer cannot be seen and a cell is left out.", untold ? ` That holds for ${untold} in every cell.` : ""),
     sortable("transfer-table", columns, rows),
-    el("div", { class: "controls" }, chooser("map", Object.entries(MEASURES).map(([k, [n]]) => [k, n]), STATE.measure, (v) => { STATE.measure = v; drawTransfer(data, look); }, "transfer-measure"),
+    el("div", { class: "controls" }, chooser("map", told.map((m) => [m, MEASURES[m][0]]), STATE.measure, (v) => { STATE.measure = v; drawTransfer(data, look); }, "transfer-measure"),
       el("span", { class: "note" }, MEASURES[STATE.measure][1])),
     el("div", { class: "panels", id: "transfer-map" }, found.variants.map((v) => el("div", { class: "panel" }, el("h3", {}, el("span", {}, swatch(look[v.label]), v.label)), el("div", { class: found.names.length < 2 ? "plot low" : "plot" })))));
   const values = found.variants.flatMap((v) => v.cells[STATE.measure]).filter((v) => v !== null);

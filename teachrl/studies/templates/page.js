@@ -18,7 +18,12 @@ function draw(data) {
   drawTrouble(data);
   drawFacts(data);
   drawHead(data);
-  document.getElementById("foot").replaceChildren("Made by teachrl. Everything on this page is in this file; it asks for nothing else.");
+  drawFoot();
+}
+
+function drawFoot() {
+  document.getElementById("foot").textContent = STATE.live ? "Made by teachrl. This page asks this machine for the run's state every few seconds."
+    : "Made by teachrl. Everything on this page is in this file; it asks for nothing else.";
 }
 
 function update(data) {
@@ -34,10 +39,11 @@ function follow(address, pause = 3000) {
   const ask = async () => {
     try {
       const text = await (await fetch(address, { cache: "no-store" })).text();
+      drawFoot();
       if (text !== before && !STATE.playing) {
         update(JSON.parse(text));
         before = text;
-      }
+      } else if (SHOWN.kind === "run") drawHead(SHOWN); // how long the run has been quiet
     } catch {
       document.getElementById("foot").textContent = "The run's server does not answer; this is the last state it sent.";
     }

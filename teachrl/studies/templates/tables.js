@@ -1,6 +1,8 @@
 "use strict";
 // The head of the page and its tables: verdict, plan, results and contrasts.
 
+const QUIET = 60; // seconds without a word after which a run may have been killed
+
 function drawHead(data) {
   document.title = data.title;
   const head = [el("p", { class: "kicker" }, data.kind === "study" ? "A study of teachers" : "A training run"),
@@ -15,8 +17,9 @@ function drawHead(data) {
 function verdict(data) {
   const { exploratory, missing } = data.analysis;
   const box = el("div", { class: exploratory ? "verdict exploratory" : "verdict", id: "verdict" });
-  const lines = data.analysis.verdict.split("\n").map((words) => el("p", {}, words));
+  const lines = data.analysis.verdict.split("\n").map((words) => el("p", {}, minus(words)));
   box.append(...lines);
+  if (data.plan.amendments.length) box.append(el("p", { class: "note bad" }, "The declaration was changed after it was first written: ", data.plan.amendments.join("; "), "."));
   if (missing) box.append(el("p", { class: "note" }, progressLine(data.counts)));
   return box;
 }
@@ -30,14 +33,24 @@ function progressLine(counts) {
 }
 
 function runStatus(data) {
-  const { status, result, traceback } = data.status;
+  const { status, result, traceback, steps, written } = data.status;
   const box = el("div", { class: "verdict", id: "verdict" });
   if (status === "finished") box.append(el("p", {}, `On the test suite: ${result || "no result was noted"}.`));
-  else box.append(el("p", {}, el("span", { class: status === "running" ? "badge calm" : "badge" }, status || "unknown"),
-    { running: STATE.live ? "The run is going on; this page follows it." : "The run has not ended, or was killed.", interrupted: "The run was interrupted and can be resumed.",
-      failed: "The run failed; what it had written until then is shown." }[status] || "The run did not note how it ended."));
+  else box.append(el("p", {}, el("span", { class: status === "running" ? "badge calm" : "badge" }, status === "running" && !goesOn(written) ? "not ended" : status || "unknown"),
+    { running: running(written), interrupted: "The run was interrupted and can be resumed.",
+      failed: "The run failed; what it had written until then is shown." }[status] || "The run did not note how it ended.",
+    steps && data.plan.steps.length ? ` ${thousands(steps)} of ${thousands(Number(data.plan.steps[0]))} student steps are done.` : ""));
   if (traceback) box.append(folded("traceback", "Its traceback", el("pre", {}, traceback)));
   return box;
+}
+
+function goesOn(written) { return Boolean(STATE.live) && Boolean(written) && Date.now() / 1000 - written < QUIET; }
+
+/** What can be said of a run that did not note its end: only when it last wrote tells a live one from a killed one. */
+function running(written) {
+  if (written === null || written === undefined) return "The run has not ended, or was killed.";
+  if (!STATE.live) return `The run had not ended when this page was made, or was killed; it last wrote at ${new Date(1000 * written).toISOString().slice(0, 19).replace("T", " ")} UTC.`;
+  return goesOn(written) ? "The run is going on; this page follows it." : `The run has written nothing for ${seconds(Date.now() / 1000 - written)}: it is busy, or was killed. This page goes on as soon as it does.`;
 }
 
 function drawPlan(data) {
@@ -149,10 +162,10 @@ function strip(values, [low, high], metric, colour) {
 function drawContrasts(data) {
   const found = data.kind === "study" ? data.analysis.contrasts : [];
   const metric = data.kind === "study" ? data.analysis.metric : null;
-  const columns = [{ name: "contrast", style: "name" }, { name: `difference${unit(metric, true)}`, number: true }, { name: "pairs", number: true }, { name: "p", number: true },
+  const columns = [{ name: "contrast", style: "words" }, { name: `difference${unit(metric, true)}`, number: true }, { name: "pairs", number: true }, { name: "p", number: true },
     { name: "p (Holm)", number: true }, { name: "P(improvement)", number: true }, { name: "pairing", number: true }, { name: "verdict", style: "words" }];
   const rows = found.map((c) => [
-    { node: `${c.variant} − ${c.other}`, key: c.variant },
+    { node: `${c.variant}  −  ${c.other}`, key: c.variant },
     { node: estimate(c.difference, metric, true), key: c.difference.value },
     { node: String(c.difference.n), key: c.difference.n },
     { node: probability(c.p), key: c.p }, { node: probability(c.p_holm), key: c.p_holm },
@@ -161,7 +174,7 @@ function drawContrasts(data) {
     { node: c.verdict, key: c.verdict },
   ]);
   section("contrasts", found.length > 0,
-    note("Differences of means over common seeds, with 95\u00a0% intervals; p of a two-sided sign-flip test of the paired differences, then after Holm's correction over the declared contrasts. P(improvement): that a run of the first is better than one of the second. Pairing: by how much pairing the seeds shrank the variance of the difference; × 2 means that half the seeds do."),
+    note("Differences of means over common seeds, with 95\u00a0% intervals; p of a two-sided sign-flip test of the paired differences, then after Holm's correction over the declared contrasts. P(improvement): that a run of the first is better than one of the second. Pairing: by how much pairing the seeds shrank the variance of the difference; × 2 means that half the seeds do, below × 1 that it did not help."),
     data.kind === "study" && data.analysis.exploratory
       ? el("p", {}, el("span", { class: "badge" }, "exploratory"), `Fewer than ${data.plan.enough} seeds: these numbers name no winner.`) : null,
     found.length ? sortable("contrast-table", columns, rows) : null);

@@ -238,15 +238,24 @@ def test_shipped_results_count_and_undeclared_ones_do_not():
 
 
 def test_a_study_without_contrasts():
-    found = analyse(declared(TWO[:1], []), ended("uniform", NOISE[0]))
+    shares = 0.5 + NOISE[0]
+    found = analyse(declared(TWO[:1], []), ended("uniform", shares))
     assert (found.contrasts, found.verdict, found.exploratory) == ([], "No contrast was declared.", False)
     (summary,) = found.summaries
     assert list(summary.values) == list(range(12))
-    assert summary.mean.value == pytest.approx(NOISE[0].mean())
-    assert summary.median.value == pytest.approx(np.median(NOISE[0]))
-    assert summary.iqm.value == pytest.approx(np.sort(NOISE[0])[3:9].mean())
+    assert summary.mean.value == pytest.approx(shares.mean())
+    assert summary.median.value == pytest.approx(np.median(shares))
+    assert summary.iqm.value == pytest.approx(np.sort(shares)[3:9].mean())
     assert summary.mean.n == summary.iqm.n == 12
     assert summary.iqm.low < summary.iqm.value < summary.iqm.high
+
+
+def test_intervals_of_shares_end_where_shares_do():
+    rare = [0.0] * 9 + [0.01, 0.4, 0.0]
+    (summary,) = analyse(declared(TWO[:1], []), ended("uniform", rare)).summaries
+    assert summary.mean.low >= 0
+    (summary,) = analyse(declared(TWO[:1], []), ended("uniform", [1 - x for x in rare])).summaries
+    assert summary.mean.high <= 1
 
 
 def test_arms_that_do_exactly_the_same():

@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -140,6 +141,15 @@ def test_tables_and_references_compile(paper, tmp_path):
         done = subprocess.run([*command, "document"], cwd=tmp_path, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout[-2000:]
     assert "undefined" not in done.stdout
+
+
+def test_a_changed_declaration_is_confessed(tmp_path):
+    declared, outcomes = study()
+    write(declared, outcomes, tmp_path / "kept")
+    assert "changed" not in (tmp_path / "kept" / "methods.tex").read_text()
+    changed = replace(declared, amendments=["2026: metric, seed_list changed"])
+    write(changed, outcomes, tmp_path / "changed")
+    assert "2026: metric, seed\\_list changed." in (tmp_path / "changed" / "methods.tex").read_text()
 
 
 def test_names_cannot_break_a_document():

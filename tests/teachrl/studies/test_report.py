@@ -11,7 +11,8 @@ from teachrl.cli import main
 from teachrl.errors import InvalidRun, InvalidStudy
 from teachrl.studies.outcomes import Outcome, Variant
 from teachrl.studies.page import page_data, render, run_data, study_data
-from teachrl.studies.page_facts import differences, flatten
+from teachrl.studies.page_curves import curves, profiles
+from teachrl.studies.page_facts import differences, flatten, trouble
 from teachrl.studies.page_json import clean, to_json
 from teachrl.studies.page_map import FEWEST, choose, points_each, task_axes, thinned
 from teachrl.studies.page_runs import Episodes, RunFiles
@@ -166,6 +167,46 @@ def test_only_differences_are_shown_and_defaults_are_filled_in(run):
     assert rows == [{"name": "teachers.Uniform.spread", "values": ["1", "3"]}]
 
 
+def test_what_is_the_same_for_all_is_told_beside(run):
+    variants = [
+        Variant(n, n, "arm", {}, {"steps": 5, "seed": 1, "teachers": [{"class_path": "Replay", "init_args": a}]})
+        for n, a in {"a": {"run": "{donor}"}, "b": {}}.items()
+    ]
+    found = differences(variants)
+    assert found["rows"] == [{"name": "teachers.Replay.run", "values": ["that of another seed", None]}]
+    assert found["common"] == [{"name": "steps", "value": "5"}, {"name": "teachers", "value": "[Replay]"}]
+    common = {row["name"]: row["value"] for row in differences(variants, [("a", 0, RunFiles(run))])["common"]}
+    assert common["num_envs"] == "1"  # a default, which the run tells
+    assert "seed" not in common
+
+
+def test_curves_are_over_the_runs_that_ended():
+    declared = declared_study(3, causal=False)
+    outcomes = outcomes_of(declared)
+    begun = Outcome("x", "uniform", 9, "stopped", curve={k: v[:1] for k, v in outcomes[0].curve.items()})
+
+    def shown(found):
+        return next(b for b in curves(declared, found)["bands"] if b["variant"] == "uniform")
+
+    assert (shown([*outcomes, begun])["n"], len(shown([*outcomes, begun])["x"])) == (3, len(shown(outcomes)["x"]))
+    assert shown([begun])["n"] == 1
+
+
+def test_profiles_fall_at_the_results():
+    declared = declared_study(3, causal=False)
+    outcomes = [Outcome(f"{s}", "uniform", s, "finished", final={"success_rate": x}) for s, x in enumerate((0, 0, 0.5))]
+    (profile,) = profiles(declared, outcomes)
+    shares = dict(zip(profile["x"], profile["value"], strict=True))
+    assert shares[0.0] == pytest.approx(1 / 3, abs=1e-3)
+    assert shares[0.5] == 0.0
+
+
+def test_a_failure_is_named_by_its_error():
+    error = 'Traceback (most recent call last):\n  File "a.py", line 1, in f\n    x\nValueError: no\nA note.'
+    (told,) = trouble([Outcome("k", "uniform", 0, "failed", error=error), Outcome("l", "uniform", 1, "finished")])
+    assert (told["headline"], told["error"]) == ("ValueError: no", error)
+
+
 def test_json_has_no_nan_and_ends_no_script():
     text = to_json({"a": [np.nan, np.inf, np.float32(0.5)], "b": "</script><!-- & \u2028", "c": np.arange(2)})
     assert not set(text) & set("<>&\u2028")
@@ -185,6 +226,9 @@ def test_the_page_is_one_file(study):
 def test_a_run_is_reported_beside_itself(copy, capsys):
     page = report(str(copy))
     assert page.path == copy / "report.html"
+    status = page_data(copy)["status"]
+    assert (status["status"], status["steps"]) == ("finished", 160)
+    assert status["written"] == pytest.approx((copy / "meta.json").stat().st_mtime, abs=1)
     assert "Uniform on TeachRL/Hypercube-v0" in page.path.read_text(encoding="utf-8")
     assert main(["report", str(copy), "--out", str(copy / "pages" / "b.html")]) == 0
     assert str(copy / "pages" / "b.html") in capsys.readouterr().out

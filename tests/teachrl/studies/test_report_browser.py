@@ -92,8 +92,37 @@ def test_words_of_the_study_are_words(open_page):
     page = open_page("study")
     assert page.inner_text(".question") == "Does </script> it & <b>help</b>?"
     assert "alp-gmm is better" in page.inner_text("#verdict")
+    assert page.inner_text("#trouble summary") == "alp-gmm, seed 1: ValueError: </script><b>no</b>"
     page.click("#trouble summary")
     assert "ValueError: </script><b>no</b>" in page.inner_text("#trouble pre")
+
+
+def test_what_was_not_shown_is_not_told_as_an_effect(open_page):
+    page = open_page("study")
+    assert page.evaluate("() => minus('is -1.5 [-2, 3.0] of alp-gmm -')") == "is −1.5 [−2, 3.0] of alp-gmm -"
+    effect = "([low, high, n]) => effect({ value: (low + high) / 2, low, high, n }, 'success_rate', 10)"
+    assert page.evaluate(effect, [0.1, 0.3, 10]) == "+20.0 points [+10.0, +30.0], above 0"
+    assert page.evaluate(effect, [-0.3, -0.1, 10]).endswith("below 0")
+    assert page.evaluate(effect, [-0.1, 0.3, 10]).endswith("not distinguishable from 0")
+    assert page.evaluate(effect, [0.1, 0.3, 9]).endswith("+30.0]")  # too few runs to say
+    page.evaluate("() => update({ ...DATA, plan: { ...DATA.plan, amendments: ['metric changed'] } })")
+    assert "metric changed" in page.inner_text("#verdict")
+
+
+def test_runs_that_stand_for_many_are_called_what_they_are(open_page):
+    page = open_page("study")
+    ranks = "(of) => [0, 1, 2].map((i) => rank({ map: { runs: [1, 2, 3], of }, variants: [{ label: 'a', values: { 4: 0, 5: 1, 6: 2 } }] }, 'a', [4, 5, 6].map((seed) => ({ seed })), i))"  # noqa: E501
+    assert page.evaluate(ranks, 9) == [", worst", ", median", ", best"]
+    assert page.evaluate(ranks, 3) == ["", "", ""]  # all are drawn
+
+
+def test_a_run_without_an_end_says_when_it_last_wrote(open_page):
+    page = open_page("run")
+    told = "([live, ago]) => { STATE.live = live; return running(ago === null ? null : Date.now() / 1000 - ago); }"
+    assert "going on" in page.evaluate(told, [True, 5])
+    assert "nothing for 5.0 minutes" in page.evaluate(told, [True, 300])
+    assert "last wrote at 20" in page.evaluate(told, [False, 5])
+    assert page.evaluate(told, [False, None]) == "The run has not ended, or was killed."
 
 
 def test_the_slider_moves_the_map(open_page):
@@ -166,7 +195,8 @@ def test_axis_metric_and_variants_of_the_curves_switch(open_page):
     assert page.evaluate(chart + "t.y.at(-1); }") == pytest.approx(10 * before, rel=1e-2)
     traces = page.evaluate(chart + "d.data.length; }")
     page.click("#curves .legend button >> nth=0")
-    assert page.evaluate(chart + "d.data.length; }") == traces - 2  # its line and its band
+    assert traces == 6  # four lines, and bands of the two arms
+    assert page.evaluate(chart + "d.data.length; }") == 6  # three lines, each with its band
     page.check("#curve-runs")
     assert page.evaluate(chart + "d.data.length; }") > traces
 

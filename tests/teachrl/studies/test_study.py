@@ -120,7 +120,6 @@ def test_the_yoked_controls_replay_and_keep_the_other_teachers() -> None:
         ({"contrasts": [["alp", "alp"]]}, InvalidStudy, "different arms"),
         ({"contrasts": ["alp"]}, InvalidStudy, "pair"),
         ({"grid": {"student.x": []}}, InvalidStudy, "at least one value"),
-        ({"grid": {}}, InvalidStudy, "grid is empty"),
         ({"grid": {"teachers.ALPGMM.fit_rate": [1, 1]}}, InvalidStudy, "twice"),
         ({"grid": {"teachers.RIAC.k": [1, 2]}}, InvalidStudy, "no arm has it"),
         ({"grid": {"teachers.ALPGMM.fit_rat": [1, 2]}}, InvalidHyperparameter, "fit_rate"),
