@@ -94,7 +94,7 @@ VERBS = {
         "compare teachers: arms times seeds, in processes, with a report",
         """\
   teachrl ablate --list                                         the ready studies
-  teachrl ablate quick                                          one of them: under three minutes
+  teachrl ablate quick                                          one of them: under a minute
   teachrl ablate studies/mine.yaml --jobs 2                     arms x seeds; run it again and it goes on where it was
   teachrl ablate studies/mine.yaml --dry-run --power            what it would do, and what its seeds can detect
   teachrl ablate studies/mine.yaml --retry                      also the trials that failed
