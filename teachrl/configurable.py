@@ -84,7 +84,7 @@ def import_class(path: str) -> type:
     module_name, _, class_name = path.rpartition(".")
     try:
         module = importlib.import_module(module_name)
-    except (ImportError, ValueError) as error:
+    except (ImportError, ValueError, SyntaxError) as error:
         raise UnknownName("module", module_name, (), f"({error})") from error
     if not isinstance(found := getattr(module, class_name, None), type):
         known = [n for n, v in vars(module).items() if isinstance(v, type)]

@@ -221,3 +221,10 @@ def test_a_schema_of_a_function_names_what_is_missing() -> None:
     with pytest.raises(InvalidHyperparameter, match="call needs --env: str"):
         Schema(call, prefix="--").check({})
     assert Schema(call).check({"steps": 1e3}, partial=True) == {"steps": 1000}
+
+
+def test_a_module_that_is_not_python_is_told_by_its_line(tmp_path, monkeypatch):
+    (tmp_path / "broken_module.py").write_text("class Mine(:\n    pass\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(UnknownName, match=r"broken_module.*line 1"):
+        resolve_class("broken_module.Mine", Teacher)
