@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -90,12 +91,12 @@ def distill(
         KeyboardInterrupt: If it was interrupted; it can be resumed.
     """
     shared: dict[str, Any] = {
-        "num_envs": num_envs, "workers": workers, "seed": seed, "eval_every": eval_every,
+        "steps": steps, "num_envs": num_envs, "workers": workers, "seed": seed, "eval_every": eval_every,
         "checkpoint_every": checkpoint_every, "threads": threads, "device": device, "loggers": loggers, "video": video,
         "pictures": pictures, "progress": progress,
     }  # fmt: skip
     if resume is not None:
-        return train(out=out, resume=resume, steps=None if steps == _DEFAULT_STEPS else steps, **_changed(shared))
+        return train(out=out, resume=resume, **_changed(shared))
     how = make_method(method)
     sources = teacher if isinstance(teacher, list | tuple) else [teacher]
     if not sources and not getattr(how, "demonstrations", None):
@@ -109,17 +110,12 @@ def distill(
     place = out if out is not None else str(default_place(env, [type(t).__name__ for t in [*labellers, *others]], seed))
     return train(
         env=env, env_kwargs=env_kwargs, wrappers=wrappers, view=view, teachers=[*labellers, *others], disable=disable,
-        student=how.student(network), steps=steps, out=place, **shared,
+        student=how.student(network), out=place, **shared,
     )  # fmt: skip
-
-
-_DEFAULT_STEPS = 20_000
 
 
 def _changed(shared: dict[str, Any]) -> dict[str, Any]:
     """Returns what differs from the defaults: a resumed run keeps its own settings elsewhere."""
-    import inspect
-
     parameters = inspect.signature(distill).parameters
     return {name: value for name, value in shared.items() if value != parameters[name].default}
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from teachrl.errors import InvalidHyperparameter, InvalidStudy, TrialsFailed
 from teachrl.runs.console import Progress
 from teachrl.studies.dry_run import describe
-from teachrl.studies.engines import check_engine, make_engine
+from teachrl.studies.engines import Engine, check_engine, make_engine
 from teachrl.studies.library import find, listing
 from teachrl.studies.outcomes import Outcome, headline
 from teachrl.studies.progress import Display
@@ -80,34 +81,23 @@ def ablate(
     home.create()
     with home.claimed():
         home.write_plan(declared, shipped)
-        return _run(declared, home, trials, _Way(jobs, engine, address, retry, shipped, progress), report)
-
-
-class _Way:
-    """How a study is run."""
-
-    def __init__(
-        self, jobs: int, engine: str, address: str | None, retry: bool, shipped: bool, progress: Progress
-    ) -> None:
-        self.jobs, self.engine, self.address = jobs, engine, address
-        self.retry, self.shipped, self.progress = retry, shipped, progress
-
-
-def _run(study: Study, home: StudyDirectory, trials: Sequence[Trial], way: _Way, report: bool) -> str:
-    if way.retry:
-        for trial in trials:
+        for trial in trials if retry else ():
             home.clear_failure(trial)
-    display = Display(way.progress, study.name, len({t.key for t in trials}))
+        _run(declared, home, trials, shipped, partial(make_engine, engine, home.path, jobs or None, address), progress)
+        return _conclude(home, report)
+
+
+def _run(
+    study: Study, home: StudyDirectory, trials: Sequence[Trial], shipped: bool, engine: Callable[[], Engine],
+    progress: Progress,
+) -> None:  # fmt: skip
+    display = Display(progress, study.name, len({t.key for t in trials}))
     try:
-        known = outcomes(home, trials, study.metric, way.shipped)
-        conduct_all(
-            home, trials, known, lambda: make_engine(way.engine, home.path, way.jobs or None, way.address), display,
-        )  # fmt: skip
+        conduct_all(home, trials, outcomes(home, trials, study.metric, shipped), engine, display)
     except KeyboardInterrupt as interrupt:
         raise KeyboardInterrupt("What has been learned is saved. Run the same command again to go on.") from interrupt
     finally:
         display.close()
-    return _conclude(home, report)
 
 
 def _conclude(home: StudyDirectory, report: bool) -> str:

@@ -16,7 +16,7 @@ from teachrl.runs.directory import RunDirectory, utc
 from teachrl.runs.facts import versions, work_tree
 from teachrl.studies.measures import measure
 from teachrl.studies.outcomes import METRICS, Declared, Outcome
-from teachrl.studies.shipped import Shipped
+from teachrl.studies.shipped import shipped_outcomes
 from teachrl.studies.study import Study
 from teachrl.studies.trials import Trial, plan
 from teachrl.studies.work import is_finished
@@ -190,7 +190,7 @@ def load_study(directory: str | Path) -> tuple[Declared, list[Outcome]]:
 
 def outcomes(home: StudyDirectory, trials: Sequence[Trial], metric: str, use_shipped: bool) -> list[Outcome]:
     """Returns what every trial came to so far."""
-    shipped = Shipped.load() if use_shipped else {}
+    shipped = shipped_outcomes() if use_shipped else {}
     return [home.outcome(trial, metric, shipped) for trial in trials]
 
 

@@ -9,15 +9,11 @@ from teachrl.studies.outcomes import Outcome
 from teachrl.studies.tables import read_results
 
 
-class Shipped:
-    """The results in the package's folder `results`."""
-
-    @staticmethod
-    @cache
-    def load() -> dict[str, Outcome]:
-        """Returns the outcomes by the hash of their configuration."""
-        found: dict[str, Outcome] = {}
-        for file in sorted(files("teachrl.studies").joinpath("results").iterdir(), key=lambda f: f.name):
-            if file.name.endswith(".parquet"):
-                found |= {outcome.key: outcome for outcome in read_results(file.read_bytes())}
-        return found
+@cache
+def shipped_outcomes() -> dict[str, Outcome]:
+    """Returns the outcomes in the package's folder `results`, by the hash of their configuration."""
+    found: dict[str, Outcome] = {}
+    for file in sorted(files("teachrl.studies").joinpath("results").iterdir(), key=lambda f: f.name):
+        if file.name.endswith(".parquet"):
+            found |= {outcome.key: outcome for outcome in read_results(file.read_bytes())}
+    return found

@@ -9,7 +9,7 @@ import pytest
 import teachrl.studies
 from teachrl.cli import main
 from teachrl.studies.library import ready
-from teachrl.studies.shipped import Shipped
+from teachrl.studies.shipped import shipped_outcomes
 from teachrl.studies.study import Study
 from teachrl.studies.tables import read_results
 from teachrl.studies.trials import plan
@@ -28,7 +28,7 @@ def test_shipped_results_are_of_the_ready_study_as_it_is_now(file: Path) -> None
         assert (outcome.variant, outcome.seed) == (planned[outcome.key].variant, planned[outcome.key].seed)
         assert 0 <= outcome.final["success_rate"] <= 1
         assert len(outcome.curve["student_steps"]) >= 5
-    assert {outcome.key for outcome in found} <= set(Shipped.load())
+    assert {outcome.key for outcome in found} <= set(shipped_outcomes())
 
 
 def test_a_new_teacher_is_compared_without_running_the_baselines(
