@@ -25,6 +25,29 @@ def check_count(owner: object, name: str, least: int, optional: bool = False) ->
     check(owner, name, right or (optional and value is None), f"None or {expected}" if optional else expected)
 
 
+def check_number(
+    owner: object, name: str, least: float, most: float = float("inf"), open_ends: bool = False, optional: bool = False
+) -> None:
+    """Checks that an attribute is a number in a range, without its ends if they are open, or None if it is optional."""
+    value = getattr(owner, name)
+    if optional and value is None:
+        return
+    right = not isinstance(value, bool) and isinstance(value, Real) and least <= float(value) <= most
+    expected = f"{'None or ' if optional else ''}a number {within(least, most, open_ends)}"
+    check(owner, name, right and not (open_ends and float(value) in (least, most)), expected)
+
+
+def within(least: float, most: float = float("inf"), open_ends: bool = False) -> str:
+    """Returns a range in words, without its ends if they are open."""
+    low, high = ("above", "below") if open_ends else ("of at least", "at most")
+    return f"{low} {least:g}" + (f" and {high} {most:g}" if most < float("inf") else "")
+
+
+def check_flag(owner: object, name: str) -> None:
+    """Checks that an attribute is true or false."""
+    check(owner, name, isinstance(getattr(owner, name), bool), "true or false")
+
+
 def check_share(owner: object, name: str) -> None:
     """Checks that an attribute is a number from 0 to 1."""
     value = getattr(owner, name)

@@ -23,7 +23,7 @@ from gymnasium.vector.utils import batch_space
 from teachrl import seeds
 from teachrl.curriculum import Curriculum
 from teachrl.errors import InvalidEnvironment
-from teachrl.infos import autoreset_infos
+from teachrl.infos import autoreset_infos, told_success
 from teachrl.ledger import Ledger
 from teachrl.lessons import (
     Array,
@@ -69,6 +69,7 @@ class Classroom(VectorEnv[Any, Any, Any]):
 
     Attributes:
         last: The last step, with all views; None before the first.
+        executed: (N, *a) the actions executed in it, also after a resumption.
         labels: The labels of the last step, one entry for each labelling teacher.
         last_ids: (N,) `Lesson.id` of the lessons that the last step belonged to.
         last_learn: (N,) `Lesson.learn` of the same.
@@ -106,6 +107,7 @@ class Classroom(VectorEnv[Any, Any, Any]):
         self.student: Student | None = None
         self.root = seeds.seed_sequence(seed)
         self.index, self.view = student, view
+        self.executed: Array | None = None
         self.disable, self._permanent_only = disable, permanent_only
         self._roster = Roster([teachers] if isinstance(teachers, Teacher) else teachers, disable, permanent_only)
         self._roster.check_environment(self.envs)
@@ -122,9 +124,7 @@ class Classroom(VectorEnv[Any, Any, Any]):
         self._all = np.arange(self.num_envs)
         self._none = np.zeros(self.num_envs, dtype=bool)
         self._fresh: deque[Episode] = deque(maxlen=_KEPT_EPISODES)
-        self._raw: Observations = None
-        self._seen: Observations = None
-        self._final: Observations = None
+        self._raw = self._seen = self._final = cast(Observations, None)
         self._goals = self._observer.null_goals(self.num_envs)
         self._first = np.ones(self.num_envs, dtype=bool)
         self._untouched = False
@@ -244,7 +244,7 @@ class Classroom(VectorEnv[Any, Any, Any]):
         if self._raw is None:
             raise InvalidEnvironment("The classroom has not begun: call reset() before step().")
         step, rewards, infos = self._advance(as_actions(actions, self.single_action_space.dtype))
-        self.last, self._untouched = step, False
+        self.last, self.executed, self._untouched = step, step.executed, False
         self._first = self._none
         self._raw = step.next_observations
         goals = self._roster.subgoals(self._raw, self._ledger.lessons, self._none, step)
@@ -315,13 +315,13 @@ class Classroom(VectorEnv[Any, Any, Any]):
     def experience(self, actions: Array) -> Experience:
         """Takes a step and returns it as the student lived it."""
         observations, first = self.observed()
-        following, rewards, terminated, truncated, _ = self.step(actions)
+        following, rewards, terminated, truncated, infos = self.step(actions)
         done = np.flatnonzero(terminated | truncated)
         final = put(following, done, self._final) if len(done) else following
         executed = cast(Step, self.last).executed
         return Experience(
             observations, executed, rewards, following, final, terminated, truncated, first,
-            self.last_ids, self.last_learn,
+            self.last_ids, self.last_learn, told_success(infos, self.num_envs),
         )  # fmt: skip
 
     def begin_rollout(self) -> Observations | None:
@@ -362,7 +362,7 @@ class Classroom(VectorEnv[Any, Any, Any]):
             "counters": {name: getattr(self.counters, name) for name in Counters.__slots__},
             "running": {
                 "raw": self._raw, "seen": self._seen, "goals": self._goals, "first": self._first,
-                "untouched": self._untouched, "ledger": self._ledger.state_dict(),
+                "untouched": self._untouched, "executed": self.executed, "ledger": self._ledger.state_dict(),
                 "states": None if states is None else [state.to_data() for state in states],
             } if running else None,
         }  # fmt: skip
@@ -381,7 +381,7 @@ class Classroom(VectorEnv[Any, Any, Any]):
             return
         self._ledger.load_state_dict(running["ledger"])
         self._raw, self._first, self._goals = running["raw"], running["first"], running["goals"]
-        self._seen, self._untouched = running["seen"], running["untouched"]
+        self._seen, self._untouched, self.executed = running["seen"], running["untouched"], running.get("executed")
         self.mismatches = restore_environments(self.envs, self._ledger, running["states"], self._raw)
         for entry in self.mismatches:
             self._restart(entry["env"])

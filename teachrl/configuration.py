@@ -152,14 +152,15 @@ def resolve_class(name: str, base: type[C]) -> type[C]:
 def public_classes(base: type[C]) -> dict[str, type[C]]:
     """Returns the classes that have a short name: the subclasses of `base` that plug-ins export, ours first."""
     known: dict[str, type[C]] = {}
-    for name, value in _exports():
+    kinds = ("teachers", "students", *(("envs",) if base is Configurable else ()))  # policies of environments, too
+    for name, value in _exports(kinds):
         if isinstance(value, type) and issubclass(value, base) and value not in (Teacher, Student, Configurable):
             known.setdefault(name, value)
     return known
 
 
-def _exports() -> Iterator[tuple[str, Any]]:
-    modules = dict.fromkeys(import_plugins(("teachers", "students")))
+def _exports(kinds: Sequence[str]) -> Iterator[tuple[str, Any]]:
+    modules = dict.fromkeys(import_plugins(kinds))
     for module in sorted(modules, key=lambda m: not m.__name__.startswith(("teachrl.", "teachrl_"))):
         for name in getattr(module, "__all__", None) or [n for n in vars(module) if not n.startswith("_")]:
             try:

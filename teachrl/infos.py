@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from teachrl.lessons import Bools, Episode, Observations
+from teachrl.lessons import Bools, Episode, Floats, Observations
 from teachrl.observations import take
 
 
@@ -30,6 +30,20 @@ def autoreset_infos(
         final_obs[i] = take(final, row)
     marks = {"_final_obs": done.copy(), "_final_info": done.copy()}
     return {**merge_infos(running_infos, reset_infos, done), "final_obs": final_obs, "final_info": final_infos, **marks}
+
+
+def told_success(infos: dict[str, Any], n: int) -> Floats:
+    """Returns (N,) 1 or 0 where an episode ended and the environment says whether it succeeded, NaN elsewhere.
+
+    Args:
+        infos: As `autoreset_infos` returns them, or those of a step in which none ended.
+        n: N.
+    """
+    found, final = np.full(n, np.nan), infos.get("final_info", {})
+    if "is_success" in final:
+        told = np.flatnonzero(final.get("_is_success", np.ones(n, dtype=bool)))
+        found[told] = [bool(final["is_success"][i]) for i in told]
+    return found
 
 
 def merge_infos(running: dict[str, Any], begun: dict[str, Any], done: Bools) -> dict[str, Any]:

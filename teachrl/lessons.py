@@ -128,7 +128,7 @@ class Rollout:
         values: (T, N) the student's values.
         last_values: (N,) values of the observations after the last step.
         advantages: (T, N).
-        log_probs: (T, N) of the executed actions.
+        log_probs: (T, N) of the executed actions; of a Gaussian's own draws before they were clipped to the space.
         terminated: (T, N) bool.
         truncated: (T, N) bool.
         first: (T, N) bool, true at an episode's first step.
@@ -186,6 +186,8 @@ class Experience:
         first: (N,) bool, true where `observations` began an episode.
         ids: (N,) int, `Lesson.id` of what was played.
         learn: (N,) bool, `Lesson.learn`.
+        success: (N,) 1 or 0 where an episode ended and the environment says whether it succeeded, NaN elsewhere; None
+            where nobody asked.
     """
 
     observations: Observations
@@ -198,6 +200,7 @@ class Experience:
     first: Bools
     ids: NDArray[np.int64]
     learn: Bools
+    success: Floats | None = None
 
 
 @dataclass(slots=True, eq=False)

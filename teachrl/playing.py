@@ -85,16 +85,9 @@ def play(
     """
     if not lessons:
         return []
-    syllabus = Syllabus(list(lessons))
-    off = [entry for entry in entries(disable) if entry != "tasks"]  # the lessons of a syllabus stay on
-    originals = [t for t in teachers if acts_in_evaluation(t, off)]
-    copies = [type(t)(**t.init_args) for t in originals]
-    classroom = Classroom(
-        envs, [syllabus, *copies], disable=concerning(copies, off), view=view, seed=seed, counters=counters,
-        student=student, permanent_only=True,
-    )  # fmt: skip
-    for copy, original in zip(copies, originals, strict=True):
-        copy.load_state_dict(original.state_dict())
+    classroom, syllabus = playroom(
+        envs, lessons, teachers=teachers, disable=disable, view=view, seed=seed, counters=counters, student=student
+    )
     classroom.gamma = gamma
     observations, first = classroom.observed()
     acting, state = as_policy(policy), None
@@ -105,6 +98,36 @@ def play(
         if on_step is not None and classroom.last is not None:
             on_step(classroom.last)
     return [syllabus.played[place] for place in range(len(lessons))]
+
+
+def playroom(
+    envs: LessonVectorEnv,
+    lessons: Sequence[Lesson],
+    *,
+    teachers: Sequence[Teacher] = (),
+    disable: Collection[str] = (),
+    view: str = "student",
+    seed: int | np.random.SeedSequence = 0,
+    counters: Counters | None = None,
+    student: int = 0,
+    guests: Sequence[Teacher] = (),
+) -> tuple[Classroom, Syllabus]:
+    """Returns a classroom that serves the lessons, each once, and shows what a student sees in evaluation; see `play`.
+
+    Copies of the teachers act in it, as far as a policy cannot be played without them, and the guests, which have not
+    begun elsewhere, with what they have of permanent channels.
+    """
+    syllabus = Syllabus(list(lessons))
+    off = [entry for entry in entries(disable) if entry != "tasks"]  # the lessons of a syllabus stay on
+    originals = [t for t in teachers if acts_in_evaluation(t, off)]
+    copies = [type(t)(**t.init_args) for t in originals]
+    classroom = Classroom(
+        envs, [syllabus, *copies, *guests], disable=concerning(copies, off), view=view, seed=seed, counters=counters,
+        student=student, permanent_only=True,
+    )  # fmt: skip
+    for copy, original in zip(copies, originals, strict=True):
+        copy.load_state_dict(original.state_dict())
+    return classroom, syllabus
 
 
 def acts_in_evaluation(teacher: Teacher, disable: Collection[str]) -> bool:

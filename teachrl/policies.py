@@ -67,11 +67,11 @@ def label(policy: Policy, observations: Observations, state: Any, first: Bools) 
         InvalidTeacher: If there is not one action for each observation.
     """
     own, answer = getattr(policy, "label", None), getattr(policy, "answer", None)
-    if own is not None:
+    if callable(own):
         found, state = own(observations, state, first)
         return cast(Labels, found), state
     everywhere = np.ones(len(first), dtype=bool)
-    if answer is not None:
+    if callable(answer):
         actions, parameters, state = answer(observations, state, first, True)
         return Labels(np.asarray(actions), parameters, everywhere), state
     actions, state = policy.act(observations, state, first, True)
@@ -84,7 +84,7 @@ def label(policy: Policy, observations: Observations, state: Any, first: Bools) 
 def _distribution(policy: Policy, observations: Observations) -> dict[str, Array] | None:
     soft = getattr(policy, "distribution", None)
     try:
-        return None if soft is None else cast(dict[str, Array], soft(observations))
+        return cast(dict[str, Array], soft(observations)) if callable(soft) else None
     except InvalidStudent:  # deterministic algorithms (DQN, TD3) share their policy class with those that have one
         return None
 
@@ -107,6 +107,34 @@ class Predicting:
             observations, state=state, episode_start=first, deterministic=deterministic
         )
         return actions, state
+
+    def distribution(self, observations: Observations) -> dict[str, Array]:
+        """Returns `mean` and `std`, `pre_tanh_mean` and `pre_tanh_std` or `logits`, each (B, width), by torch.
+
+        Raises:
+            InvalidStudent: If the model's policy has no `get_distribution(observations)`, or one that depends on a
+                memory.
+        """
+        policy = getattr(self._model, "policy", None)
+        if not callable(getattr(policy, "get_distribution", None)) or hasattr(policy, "lstm_actor"):
+            raise InvalidStudent(f"{type(self._model).__name__} has no action distribution of what it sees alone.")
+        import torch
+
+        policy = cast(Any, policy)
+        policy.set_training_mode(False)
+        with torch.no_grad():
+            return _parameters(policy.get_distribution(policy.obs_to_tensor(observations)[0]))
+
+
+def _parameters(found: Any) -> dict[str, Array]:
+    """Returns the parameters of one of Stable-Baselines3's distributions, whose own hold torch's."""
+    inner = found.distribution
+    parts = inner if isinstance(inner, list) else [inner]
+    if hasattr(parts[0], "logits"):
+        return {"logits": np.concatenate([part.logits.cpu().numpy() for part in parts], axis=-1)}
+    squashed = getattr(found, "bijector", None) is not None  # state-dependent exploration can be asked to
+    names = ("pre_tanh_mean", "pre_tanh_std") if squashed else ("mean", "std")
+    return dict(zip(names, (part.cpu().numpy() for part in (inner.mean, inner.stddev)), strict=True))
 
 
 class Calling:
@@ -136,6 +164,7 @@ class Module:
 
     def __init__(self, module: Any, action_space: spaces.Space[Any] | None = None) -> None:
         self._module, self._space = module, action_space
+        self._weight = next(iter(module.parameters()), None)
 
     def act(
         self, observations: Observations, state: Any = None, first: Bools | None = None, deterministic: bool = True
@@ -145,7 +174,8 @@ class Module:
         if isinstance(self._space, spaces.Discrete):
             return outputs.argmax(axis=-1) + int(self._space.start), None
         if isinstance(self._space, spaces.Box):
-            return np.clip(outputs, self._space.low, self._space.high).astype(self._space.dtype), None
+            inside = np.minimum(np.maximum(outputs, self._space.low), self._space.high)
+            return inside.astype(self._space.dtype, copy=False), None
         return outputs, None
 
     def distribution(self, observations: Observations) -> dict[str, Array]:
@@ -162,10 +192,12 @@ class Module:
         import torch
 
         training = self._module.training
-        weight = next(iter(self._module.parameters()), torch.zeros(1))
+        if training:
+            self._module.eval()
         with torch.no_grad():
-            found = self._module.eval()(_tensors(observations, weight))
-        self._module.train(training)
+            found = self._module(_tensors(observations, torch.zeros(1) if self._weight is None else self._weight))
+        if training:
+            self._module.train()
         return np.asarray(found.cpu().numpy())
 
 

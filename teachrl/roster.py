@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from teachrl._labels import LabelAsker
 from teachrl.errors import InvalidStudent, InvalidTeacher, UnknownName
 from teachrl.lessons import Array, Bools, Floats, Labels, Lesson, Observations, Report, Step
 from teachrl.teacher import (
@@ -117,7 +118,7 @@ class Roster:
         return "rollout" if any(t.cadence == "rollout" for t in setters) else "episode"
 
     def check_environment(self, envs: LessonVectorEnv) -> None:
-        """Refuses a task teacher where there are no tasks.
+        """Refuses a task teacher where there are no tasks, and learns what labels are checked against; comes first.
 
         Raises:
             InvalidTeacher: Naming the teacher and what gives an environment a task space.
@@ -127,6 +128,7 @@ class Roster:
                 f"{type(self.sets_tasks).__name__} sets tasks, but {envs.env_id} has no task space. Give it one with "
                 "Parametrised(env, {'unwrapped.attribute': [low, high]}), or leave the teacher out."
             )
+        self._asker = LabelAsker(envs.single_action_space, envs.env_id)
 
     def check_student(self, student: Student, able: Sequence[str] = ()) -> None:
         """Refuses a student that cannot use a channel in use.
@@ -230,10 +232,15 @@ class Roster:
         return executed, overridden
 
     def label(self, observations: Observations, lessons: Sequence[Lesson], first: Bools) -> tuple[Labels, ...]:
-        """Asks every labelling teacher, in order; what was asked of these observations before is given again."""
+        """Asks every labelling teacher, in order; what was asked of these observations before is given again.
+
+        Raises:
+            InvalidTeacher: If a teacher fails on what it is shown, or its labels do not fit; names it.
+            NonFiniteData: If a label that counts is NaN or infinite.
+        """
         if self._asked is not observations:
+            self._labels = tuple(self._asker(t, observations, lessons, first) for t in self.labellers)
             self._asked = observations
-            self._labels = tuple(t.label_actions(observations, lessons, first) for t in self.labellers)
         return self._labels
 
     def state_dict(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from teachrl._checks import within
 from teachrl.errors import InvalidHyperparameter, UnknownName
 
 
@@ -42,6 +43,11 @@ class Schedule:
         """Returns the value at a moment."""
         raise NotImplementedError(f"{type(self).__name__} must define __call__")
 
+    def extremes(self) -> tuple[float, float]:
+        """Returns the lowest and the highest value in a run; by default of 21 moments, as if each ended a round."""
+        values = [self(Moment(p / 20, p)) for p in range(21)]
+        return min(values), max(values)
+
     def tell(self, success: float) -> None:
         """Takes in the student's success rate of the last round, from 0 to 1."""
 
@@ -63,6 +69,10 @@ class Constant(Schedule):
         """Returns the value."""
         return self.value
 
+    def extremes(self) -> tuple[float, float]:
+        """Returns the value twice."""
+        return self.value, self.value
+
 
 @dataclass(frozen=True)
 class Linear(Schedule):
@@ -80,6 +90,10 @@ class Linear(Schedule):
         """Returns (1 - x) begin + x end, x being the share of the way that has passed."""
         passed = _passed(moment, self.until, self.rounds)
         return (1.0 - passed) * self.begin + passed * self.end
+
+    def extremes(self) -> tuple[float, float]:
+        """Returns first and last value, the lower one first."""
+        return _sorted(self.begin, self(Moment(1.0, self.rounds or 0)))
 
 
 @dataclass(frozen=True)
@@ -101,6 +115,13 @@ class Exponential(Schedule):
             return float(self.begin * (self.factor or 0.0) ** moment.round)
         return float(self.begin * (self.end / self.begin) ** _passed(moment, self.until, self.rounds))
 
+    def extremes(self) -> tuple[float, float]:
+        """Returns first and last value, the lower one first; with a factor the last is next to 0."""
+        if self.end is not None:
+            return _sorted(self.begin, self(Moment(1.0, self.rounds or 0)))
+        last = {0.0: 0.0, 1.0: self.begin}.get(self.factor or 0.0, math.nextafter(0.0, self.begin))
+        return _sorted(self.begin, last)
+
 
 @dataclass(frozen=True)
 class Piecewise(Schedule):
@@ -112,6 +133,12 @@ class Piecewise(Schedule):
         """Returns the interpolated value; before the first and after the last point it is theirs."""
         places, values = zip(*self.points, strict=True)
         return float(np.interp(moment.progress, places, values))
+
+    def extremes(self) -> tuple[float, float]:
+        """Returns the lowest and the highest value of the points within a run, its ends included."""
+        inside = [value for place, value in self.points if 0.0 <= place <= 1.0]
+        values = [self(Moment(0.0)), self(Moment(1.0)), *inside]
+        return min(values), max(values)
 
 
 class SuccessGated(Schedule):
@@ -146,6 +173,10 @@ class SuccessGated(Schedule):
         """Returns the value after the last round."""
         return self._value
 
+    def extremes(self) -> tuple[float, float]:
+        """Returns `end` and `begin`."""
+        return self.end, self.begin
+
     def tell(self, success: float) -> None:
         """Takes a step down if the round went well; the first round sets the reference and takes no step."""
         if self._reference is None:
@@ -165,6 +196,10 @@ class SuccessGated(Schedule):
 def _passed(moment: Moment, until: float, rounds: int | None) -> float:
     share = moment.progress / until if rounds is None else moment.round / rounds
     return min(max(share, 0.0), 1.0)
+
+
+def _sorted(one: float, other: float) -> tuple[float, float]:
+    return min(one, other), max(one, other)
 
 
 _FORMS: dict[str, tuple[Callable[..., Schedule], set[str], set[str]]] = {
@@ -193,7 +228,7 @@ def make_schedule(what: str, data: float | Mapping[str, Any] | Schedule) -> Sche
     if not isinstance(data, Mapping):
         return Constant(_number(what, data))
     kind = data.get("schedule")
-    if kind not in _FORMS:
+    if not isinstance(kind, str) or kind not in _FORMS:
         raise UnknownName("schedule", str(kind), _FORMS, f"{what} is a number, or a mapping like {{schedule: linear, "
                           "from: 1.0, to: 0.0}.")  # fmt: skip
     make, needed, optional = _FORMS[kind]
@@ -209,6 +244,43 @@ def make_schedule(what: str, data: float | Mapping[str, Any] | Schedule) -> Sche
     return schedule
 
 
+def checked_schedule(
+    what: str,
+    data: float | Mapping[str, Any] | Schedule,
+    least: float,
+    most: float = math.inf,
+    open_ends: bool = False,
+    waits: bool = False,
+) -> Schedule:
+    """Returns the schedule that plain data describe, whose values stay in a range all through a run.
+
+    Args:
+        what: What messages call the number.
+        data: As `make_schedule` takes them.
+        least: The lowest value that is possible.
+        most: The highest.
+        open_ends: Whether these two are not.
+        waits: Whether somebody tells it of successes, so that it may wait for them.
+
+    Raises:
+        UnknownName: If there is no such schedule.
+        InvalidHyperparameter: If an entry is impossible, or a value.
+    """
+    schedule = make_schedule(what, data)
+    low, high = schedule.extremes()
+    if not (least <= low and high <= most) or (open_ends and (low == least or high == most)):
+        raise InvalidHyperparameter(
+            f"{what} must be a number {within(least, most, open_ends)} all through a run, got {data!r}"
+            f"{'' if low == high else f', which takes values from {low:g} to {high:g}'}."
+        )
+    if schedule.stateful and not waits:
+        raise InvalidHyperparameter(
+            f"{what} cannot wait for success, of which nothing tells it: take a linear, exponential or piecewise "
+            f"schedule, got {data!r}."
+        )
+    return schedule
+
+
 def _entry(what: str, name: str, value: Any) -> Any:
     if name == "points":
         right = isinstance(value, Sequence) and not isinstance(value, str) and len(value) > 0
@@ -217,7 +289,10 @@ def _entry(what: str, name: str, value: Any) -> Any:
         return tuple((_number(what, place), _number(what, height)) for place, height in value)
     if name in ("rounds", "reference") and value is None:
         return None
-    return int(_number(what, value)) if name == "rounds" else _number(what, value)
+    number = _number(what, value)
+    if name == "rounds" and not number.is_integer():
+        raise InvalidHyperparameter(f"{what}: `rounds` is a count of rounds, got {value!r}.")
+    return int(number) if name == "rounds" else number
 
 
 def _number(what: str, value: Any) -> float:
@@ -251,7 +326,10 @@ def _check(what: str, schedule: Schedule, data: Mapping[str, Any]) -> None:
         places = [place for place, _ in schedule.points]
         if any(a >= b for a, b in itertools.pairwise(places)):
             wrong = "progress must rise from point to point"
-    if isinstance(schedule, SuccessGated) and (schedule.step <= 0 or schedule.end > schedule.begin):
-        wrong = "`step` is above 0, and `to` not above `from`"
+    if isinstance(schedule, SuccessGated):
+        if schedule.step <= 0 or schedule.end > schedule.begin:
+            wrong = "`step` is above 0, and `to` not above `from`"
+        elif schedule.share < 0 or not 0 <= (schedule.reference or 0.0) <= 1:
+            wrong = "`share` is not below 0, and `reference` a success rate, from 0 to 1"
     if wrong:
         raise InvalidHyperparameter(f"{what}: {wrong}, got {dict(data)!r}.")

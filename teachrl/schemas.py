@@ -146,7 +146,7 @@ class Schema:
         parser = ArgumentParser(add_help=False, usage="-")
         _add(parser, self.target, self.skip, key)
         text = parser.format_help().partition("\n\n")[2].partition("\n")[2]  # without usage and heading
-        asides = r"(?m)^ +--[\w.]+\.help \[CLASS_PATH_OR_NAME\].*\n( {8,}.*\n)*|^ +--\w+ CONFIG .*\n"
+        asides = r"(?m)^ +--[\w.]+\.help \[CLASS_PATH_OR_NAME\].*\n( {8,}.*\n)*|^ +--[\w.]+ CONFIG .*\n"
         text = re.sub(asides, "", text)
         return f"Parameters:\n{text}" if text.strip() else f"{self.owner} takes no parameters.\n"
 
@@ -185,7 +185,7 @@ class Schema:
             if name in texts:
                 given[name] = self._value(texts.pop(name))
             keys = [".".join(rest)] if FLAT.search(written) else rest
-            given[name] = _put(given.get(name) or {}, keys, self._value(flag.value))
+            given[name] = _put(_named(given.get(name)), keys, self._value(flag.value))
         else:
             given[name] = self._below(texts.pop(name, None) or given.get(name), Flag(tuple(rest), flag.value))
 
@@ -266,6 +266,11 @@ def _parameter(parameter: inspect.Parameter, owner: Any) -> Parameter:
 
 def _as_count(text: str) -> str:
     return str(int(float(text))) if float(text).is_integer() else text
+
+
+def _named(value: Any) -> Mapping[str, Any]:
+    """Returns what nested flags add to: `--loss forward_kl` is the name of what `--loss.temperature` is about."""
+    return value if isinstance(value, Mapping) else {"name": value} if isinstance(value, str) else {}
 
 
 def _put(data: Mapping[str, Any], keys: Sequence[str], value: Any) -> dict[str, Any]:

@@ -46,6 +46,7 @@ def make_setup(classroom: Classroom, teacher: Teacher, seed: np.random.SeedSeque
         make_classroom=make_classroom,
         get_suite=lambda name: _suite(envs, name),
         solvable=envs.solvable if envs.tells_solvable else None,
+        executed=lambda: classroom.executed,
     )
 
 

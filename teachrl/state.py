@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import deque
 from collections.abc import Collection
 from typing import Any
@@ -22,6 +23,19 @@ def rng_state(rng: np.random.Generator) -> dict[str, Any]:
 def set_rng_state(rng: np.random.Generator, state: dict[str, Any]) -> None:
     """Puts a generator into a state returned by `rng_state`."""
     rng.bit_generator.state = state
+
+
+def set_torch_state(generator: Any, state: Any) -> None:
+    """Puts a torch generator into a state that `get_state` returned; one of another device cannot be, and warns."""
+    try:
+        generator.set_state(state.cpu())
+    except RuntimeError:
+        warnings.warn(
+            f"The run goes on on another device ({generator.device}) than before: what is drawn there is another "
+            "stream, so that the run is not the one that an undisturbed run would have been.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
 
 
 def capture(owner: object, exclude: Collection[str]) -> dict[str, Any]:

@@ -69,6 +69,15 @@ class Student(Configurable):
         """
         raise NotImplementedError(f"{type(self).__name__} must define begin")
 
+    def rehearse(self) -> None:
+        """Finds out, before anything of a new run is created, what learning could fail on; nothing is stepped yet.
+
+        Teachers may be asked with `classroom.ask()`. What it finds may be kept: the results are the same without it.
+
+        Raises:
+            TeachrlError: If something does not fit.
+        """
+
     def learn(self, steps: int) -> None:
         """Learns for `steps` more environment steps, rounded up to whole granules.
 
@@ -106,6 +115,13 @@ class Student(Configurable):
     def state_dict(self) -> dict[str, Any]:
         """Returns all that was learned, optimisers, counters and random state included, as data."""
         raise NotImplementedError(f"{type(self).__name__} must define state_dict")
+
+    def graduate_state(self) -> dict[str, Any]:
+        """Returns what its policy takes, as data that `load_state_dict` accepts; what only learning needs may be out.
+
+        It is what is kept of the best student of a run. By default all of `state_dict`.
+        """
+        return self.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continues from a `state_dict`, after `begin`."""

@@ -44,6 +44,10 @@ EXCLUSIVE = ("tasks", "starts", "subgoals")
 """The channels that one teacher of a classroom at most may use."""
 
 
+def _nothing() -> None:
+    """Stands for what was executed last where nothing was."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Setup:
     """What a teacher learns of its classroom when a run begins.
@@ -70,6 +74,8 @@ class Setup:
             those of `"test"`, which evaluation opens.
         solvable: `solvable(tasks)` tells of each of the tasks whether it can be solved at all; None where the
             environment cannot tell.
+        executed: Returns the actions (N, *a) that were executed last, whoever chose them, None before the first step.
+            Where an episode begins they are of the one before.
     """
 
     observation_space: spaces.Space[Any]
@@ -87,6 +93,7 @@ class Setup:
     make_classroom: Callable[..., Classroom] = field(repr=False)
     get_suite: Callable[[str], Mapping[str, Lesson]] = field(repr=False)
     solvable: Callable[[Sequence[Any]], list[bool]] | None = field(default=None, repr=False)
+    executed: Callable[[], Array | None] = field(default=_nothing, repr=False)
 
     @property
     def policy(self) -> Policy:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
+from teachrl._checks import check_share
 from teachrl.errors import InvalidHyperparameter, InvalidTeacher
 from teachrl.lessons import Array, Bools, Labels, Lesson, Observations
 from teachrl.observations import has_views, view_space
@@ -19,13 +20,15 @@ from teachrl.teacher import Setup, Teacher
 class FromPolicy(Teacher):
     """Labels what the student sees with what a policy would do, or does it instead.
 
-    A policy with a memory is asked once a step, in order, whichever channels are in use.
+    A policy with a memory is asked once a step, in order, whichever channels are in use. One that sees its previous
+    action is told what was executed, by the student or by whomever, where it has `after(state, executed)`, which
+    returns its state with the actions (N, *a) in place of those that it chose.
 
     Args:
         policy: What to ask: a policy, a student that has begun, a Stable-Baselines3 model, a torch module, or a
             function of observations. Labels are soft where it has `distribution(observations)`, returning parameters
             by name. What it sees and does is compared with the environment where it has `observation_space` and
-            `action_space`.
+            `action_space`, or a `check_space(observation_space)` of its own.
         channels: `"labels"`, `"actions"`, or both.
         view: The view the policy sees, where the environment has several.
         share: Share of steps, drawn at random, that the actions channel overrides.
@@ -35,7 +38,8 @@ class FromPolicy(Teacher):
     Raises:
         InvalidHyperparameter: In `begin`, if a channel, the share or the bounds are impossible.
         InvalidStudent: In `begin`, if `policy` is nothing that acts; a run is loaded in `validate`.
-        InvalidTeacher: Likewise, if the policy sees something else or acts in another space.
+        InvalidTeacher: Likewise, if the policy sees something else or acts in another space, or the bounds hold no task
+            of the space.
     """
 
     def __init__(
@@ -47,7 +51,7 @@ class FromPolicy(Teacher):
         tasks: Sequence[Sequence[float]] = (),
     ) -> None:
         self.policy = policy
-        self._channels = tuple(channels)
+        self._channels = (channels,) if isinstance(channels, str) else tuple(channels)
         self.view = view
         self.share = share
         self.tasks = tasks
@@ -70,8 +74,7 @@ class FromPolicy(Teacher):
             raise InvalidHyperparameter(
                 f"FromPolicy can use the channels 'labels' and 'actions', got {list(self._channels)}."
             )
-        if not 0 <= self.share <= 1:
-            raise InvalidHyperparameter(f"FromPolicy.share is a share of steps, from 0 to 1, got {self.share}.")
+        check_share(self, "share")
         self._bounds = _bounds(self.tasks, setup)
         self._viewed = has_views(setup.observation_space)
         if self._viewed:
@@ -98,14 +101,24 @@ class FromPolicy(Teacher):
             self._found = as_policy(self.policy, setup.action_space)
             for source in (self.policy, self._found):
                 _check_spaces(source, space, setup, view)
+                if callable(check := getattr(source, "check_space", None)):
+                    check(space)
         return self._found
 
     def _ask(self, observations: Observations, first: Bools) -> Labels:
         if observations is not self._asked:
             self._asked = observations
             seen = observations[self.view] if self._viewed else observations
-            self._answer, self._memory = label(self._acting(), seen, self._memory, first)
+            policy = self._acting()
+            self._answer, self._memory = label(policy, seen, self._remembered(policy), first)
         return self._answer
+
+    def _remembered(self, policy: Policy) -> Any:
+        """Returns the policy's state, with what was executed last in place of what it chose."""
+        after, executed = getattr(policy, "after", None), self.setup.executed()
+        if after is None or executed is None or self._memory is None:
+            return self._memory
+        return after(self._memory, executed)
 
     def label_actions(self, observations: Observations, lessons: Sequence[Lesson], first: Bools) -> Labels:
         """Labels every environment with the policy's action, where it has one and the task is its own."""
@@ -153,7 +166,23 @@ def _bounds(tasks: Sequence[Sequence[float]], setup: Setup) -> tuple[Array, Arra
             f"FromPolicy.tasks has one pair [low, high] for each coordinate of the task space {setup.task_space}, got "
             f"{tasks!r}."
         )
+    _check_overlap(pairs, setup)
     return pairs[..., 0], pairs[..., 1]
+
+
+def _check_overlap(pairs: Array, setup: Setup) -> None:
+    """Refuses bounds that no task of the space is within."""
+    low, high = getattr(setup.task_space, "low", -np.inf), getattr(setup.task_space, "high", np.inf)
+    if (pairs[..., 1] >= low).all() and (pairs[..., 0] <= high).all():
+        return
+    pairs, low, high = pairs.reshape(-1, 2), np.ravel(low), np.ravel(high)
+    names = setup.task_names or [f"coordinate {i}" for i in range(len(pairs))]
+    own = ", ".join(f"{name} in [{a:g}, {b:g}]" for name, (a, b) in zip(names, pairs, strict=True))
+    whole = ", ".join(f"{name} in [{a:g}, {b:g}]" for name, a, b in zip(names, low, high, strict=True))
+    raise InvalidTeacher(
+        f"A teacher that is asked about the tasks with {own} would label none: tasks of {setup.env_id} have {whole}. "
+        "Give FromPolicy.tasks bounds within these."
+    )
 
 
 def _check_spaces(source: Any, seen: spaces.Space[Any], setup: Setup, view: str) -> None:

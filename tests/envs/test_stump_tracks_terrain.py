@@ -74,7 +74,7 @@ def test_every_track_alternates_and_reaches_the_end(height, spacing, seed):
     assert (np.diff(track.xs) > 0).all()
     assert (track.stumps[:, 1] <= np.append(track.stumps[1:, 0], np.inf)).all()
     assert track.stumps[0, 0] == np.float32(PAD)
-    assert (track.stumps[:, 0] < LENGTH).all()
+    assert (track.stumps[:, 0] <= np.float32(LENGTH)).all()
     assert (track.stumps[:, 3] - track.stumps[:, 2] >= 0.05 * STEP - 1e-5).all()
     np.testing.assert_allclose(track.stumps[:, 0], track.xs[1:-1:2])
     np.testing.assert_allclose(track.stumps[:, 1], track.xs[2::2])

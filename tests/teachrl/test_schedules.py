@@ -5,7 +5,7 @@ import math
 import pytest
 
 from teachrl.errors import InvalidHyperparameter, UnknownName
-from teachrl.schedules import Moment, SuccessGated, make_schedule
+from teachrl.schedules import Moment, SuccessGated, checked_schedule, make_schedule
 
 
 def at(data: object, *progress: float) -> list[float]:
@@ -58,6 +58,10 @@ def test_a_gate_waits_for_success_and_keeps_its_state() -> None:
         {"schedule": "piecewise", "points": [[0.5, 1], [0.5, 2]]},
         {"schedule": "piecewise", "points": [1, 2]},
         {"schedule": "success", "step": -1},
+        {"schedule": "success", "share": -0.5},
+        {"schedule": "success", "reference": -0.1},
+        {"schedule": "success", "reference": 1.5},
+        {"schedule": "linear", "from": 1, "rounds": 2.7},
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_refused(data: object) -> None:
@@ -65,6 +69,44 @@ def test_what_cannot_be_is_refused(data: object) -> None:
         make_schedule("beta", data)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("data", "low", "high"),
+    [
+        (0.3, 0.3, 0.3),
+        ({"schedule": "linear", "from": 1, "to": 3, "rounds": 7}, 1, 3),
+        ({"schedule": "linear", "from": 1, "to": -1, "until": 2}, 0, 1),
+        ({"schedule": "exponential", "from": 1, "to": 1e-2}, 1e-2, 1),
+        ({"schedule": "exponential", "from": 1, "factor": 0.5}, 0, 1),
+        ({"schedule": "exponential", "from": 2, "factor": 1}, 2, 2),
+        ({"schedule": "piecewise", "points": [[-1, 9], [0.31, 5], [0.33, -2], [2, 8]]}, -2, 5 + 4 * 0.31 / 1.31),
+        ({"schedule": "success", "from": 0.5, "to": 0.1}, 0.1, 0.5),
+    ],
+)
+def test_the_whole_range_is_known(data: object, low: float, high: float) -> None:
+    schedule = make_schedule("it", data)  # type: ignore[arg-type]
+    assert schedule.extremes() == pytest.approx((low, high))
+    values = [schedule(Moment(p / 1000, p)) for p in range(1001)]
+    assert low - 1e-9 <= min(values) <= max(values) <= high + 1e-9
+
+
+def test_a_range_is_kept_all_through_a_run() -> None:
+    late = {"schedule": "piecewise", "points": [[0, 0.5], [0.98, 0.5], [0.99, 3], [1, 0.5]]}
+    with pytest.raises(InvalidHyperparameter, match="it must be a number of at least 0 and at most 1.*from 0.5 to 3"):
+        checked_schedule("it", late, 0, 1)
+    assert checked_schedule("it", late, 0, 3)() == 0.5
+    fading = {"schedule": "linear", "from": 1, "to": 0}
+    assert checked_schedule("it", fading, 0)() == 1
+    with pytest.raises(InvalidHyperparameter, match="above 0 all through"):
+        checked_schedule("it", fading, 0, open_ends=True)
+    assert checked_schedule("it", {"schedule": "exponential", "from": 1, "factor": 0.5}, 0, open_ends=True)() == 1
+    with pytest.raises(InvalidHyperparameter, match="it cannot wait for success"):
+        checked_schedule("it", {"schedule": "success"}, 0)
+    assert checked_schedule("it", {"schedule": "success"}, 0, waits=True).stateful
+
+
 def test_an_unknown_schedule_offers_the_nearest() -> None:
+    for none in (["a"], 3, None):
+        with pytest.raises(UnknownName, match="no schedule"):
+            make_schedule("beta", {"schedule": none})
     with pytest.raises(UnknownName, match="Did you mean 'linear'"):
         make_schedule("beta", {"schedule": "linaer", "from": 1})

@@ -318,7 +318,7 @@ class NewChannel(Ladder):
         (Wide, "shape_rewards"),
         (RewardsInPlace, "shape_rewards must not change its arguments"),
         (HalfMask, "override_actions.*mask"),
-        (FlatLabels, "label_actions.*actions"),
+        (FlatLabels, "FlatLabels must label 4 environments with actions"),
         (Doubles, "observations must have the shapes and dtypes.*float64"),
         (Whole, "teach a whole run|another shape|shape"),
         (WrongGoals, "shape"),

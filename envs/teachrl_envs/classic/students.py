@@ -13,6 +13,7 @@ import numpy as np
 from gymnasium.spaces import Box
 from numpy.typing import NDArray
 
+from teachrl._checks import check_share
 from teachrl.errors import InvalidHyperparameter
 from teachrl.seeds import branch
 
@@ -67,9 +68,8 @@ class Flicker:
     """
 
     def __init__(self, probability: float) -> None:
-        if not 0.0 <= probability <= 1.0:
-            raise InvalidHyperparameter(f"probability must be between 0 and 1, got {probability}.")
         self.probability = probability
+        check_share(self, "probability")
         self._dark: list[bool] = []
 
     def space(self, whole: Box) -> Box:
@@ -92,11 +92,14 @@ class Noise:
         std: Standard deviation, one for all numbers or one for each, in the observation's units.
 
     Raises:
-        InvalidHyperparameter: If one is negative or not finite, or there is another number of them at `space`.
+        InvalidHyperparameter: If one is no number, negative or not finite, or there are too few or many at `space`.
     """
 
     def __init__(self, std: float | Sequence[float]) -> None:
-        self.std = np.asarray(std, np.float32)
+        try:
+            self.std = np.asarray(std, np.float32)
+        except (TypeError, ValueError) as error:
+            raise InvalidHyperparameter(f"std must be one number or one for each, got {std!r}.") from error
         if not np.isfinite(self.std).all() or (self.std < 0).any():
             raise InvalidHyperparameter(f"std must be finite and at least 0, got {std}.")
         self._size = 0

@@ -13,6 +13,8 @@ from teachrl.errors import InvalidHyperparameter, InvalidTeacher
 from teachrl.lessons import Array, Bools, Floats, Labels, Observations
 
 if TYPE_CHECKING:
+    from gymnasium import spaces
+
     from teachrl_envs.minigrid.search import Plan
 
 ACTIONS = 7
@@ -50,6 +52,16 @@ class Planner(Configurable):
         self._rng = np.random.default_rng(seed)
         self._plans: OrderedDict[tuple[bytes, ...], Plan] = OrderedDict()
         self._sights: OrderedDict[bytes, Bools] = OrderedDict()
+
+    def check_space(self, space: spaces.Space[Any]) -> None:
+        """Checks that it can read what a view shows, before a game begins.
+
+        Raises:
+            InvalidTeacher: If that is not the teacher's view of a game.
+        """
+        from gymnasium.vector.utils import create_empty_array
+
+        _view(create_empty_array(space, 1))
 
     def act(
         self, observations: Observations, state: Any = None, first: Bools | None = None, deterministic: bool = True

@@ -188,8 +188,12 @@ def test_a_picture_is_that_of_gymnasium_and_needs_no_display(env_id, capfd):
 
 
 def test_wrong_arguments_are_refused():
-    with pytest.raises(InvalidHyperparameter, match=r"probability must be between 0 and 1, got 1\.5"):
-        CartPoleFlicker(probability=1.5)
+    for wrong in (1.5, "often", None):
+        with pytest.raises(InvalidHyperparameter, match=f"probability must be a share from 0 to 1, got {wrong!r}"):
+            CartPoleFlicker(probability=wrong)
+    for wrong in ("much", [[0.1], 0.2], {}):
+        with pytest.raises(InvalidHyperparameter, match="std must be one number or one for each"):
+            CartPoleNoisy(std=wrong)
     with pytest.raises(InvalidHyperparameter, match=r"std must be finite and at least 0, got -1"):
         CartPoleNoisy(std=-1.0)
     with pytest.raises(InvalidHyperparameter, match=r"std must be one number or 3, got \[1.0, 2.0\]"):
