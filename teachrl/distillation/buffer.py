@@ -109,6 +109,7 @@ class Aggregate:
         before = self._tail
         if before is None:  # nothing came before: memory is cleared where the round begins
             blank = mapped(lambda a: np.zeros((self.burn_in, *a.shape[1:]), a.dtype), now)
+            blank["first"][:] = True  # zeros need not be actions
             now = {**now, "first": np.concatenate([np.ones_like(now["first"][:1]), now["first"][1:]])}
             before = blank
         whole = mapped(lambda a, b: np.concatenate([a, b]), before, now)

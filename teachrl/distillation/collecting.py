@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -12,10 +12,13 @@ from torch import Tensor
 
 from teachrl.classroom import Classroom
 from teachrl.distillation.buffer import Round
+from teachrl.distillation.calibration import agreement
 from teachrl.distillation.targets import Targets, make_targets
 from teachrl.distillation.trees import Tree, compact, mapped, stacked, tensors
 from teachrl.errors import InvalidEnvironment, InvalidTeacher
-from teachrl.lessons import Array, Bools, Labels
+from teachrl.lessons import Array, Bools, Labels, Step
+from teachrl.roster import entries, is_disabled
+from teachrl.teacher import Teacher
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,9 +29,10 @@ class Lived:
         round: What is learned from.
         targets: The labels, (T, N).
         parameters: The student's distribution parameters by name, each (T, N, width), before it learned from them.
-        agreed: (T, N) whether its most likely action was the teacher's; of numbers 1 - |difference| / 2 in units.
+        agreed: (T, N) see `teachrl.distillation.calibration.agreement`.
         taught: (T, N) bool, where the teacher acted.
         success: Share of the episodes that ended well, None where none did or the environment does not say.
+        privileged: (T, N, *v) the view that the collector was asked for, None if it was not.
     """
 
     round: Round
@@ -37,6 +41,7 @@ class Lived:
     agreed: Tensor
     taught: Bools
     success: float | None
+    privileged: Tree = None
 
 
 class Collector:
@@ -48,13 +53,15 @@ class Collector:
         rng: Decides who acts.
         generator: Draws the student's actions.
         sampled: Whether the student's actions are samples rather than the mode.
+        view: Another view to keep of each round, before transforms.
     """
 
     def __init__(
-        self, classroom: Classroom, net: Any, rng: np.random.Generator, generator: torch.Generator, sampled: bool
-    ) -> None:
+        self, classroom: Classroom, net: Any, rng: np.random.Generator, generator: torch.Generator, sampled: bool,
+        view: str | None = None,
+    ) -> None:  # fmt: skip
         self._classroom, self._net, self._rng = classroom, net, rng
-        self._generator, self._sampled = generator, sampled
+        self._generator, self.sampled, self._view = generator, sampled, view
         self._space: spaces.Space[Any] = classroom.single_action_space
         self.device = next(net.parameters()).device
         self._memory: Tensor = net.initial_state(classroom.num_envs).to(self.device)
@@ -79,36 +86,36 @@ class Collector:
         targets = make_targets(
             self._space, whole["actions"], whole["parameters"] or None, whole["mask"], device=self.device
         )
-        said = mapped(lambda *parts: torch.stack(parts), *(row["said"] for row in rows))
-        family = self._net.family
-        points = family.action_points(family.mode(said)), family.action_points(targets.actions)
+        family, said = self._net.family, mapped(lambda *parts: torch.stack(parts), *(row["said"] for row in rows))
         return Lived(
-            self._round(whole, targets), targets, said, _agreement(*points, family.discrete), whole["taught"],
-            _success([row["ended"] for row in rows]),
+            self._round(whole, targets), targets, said, agreement(family, family.mode(said), targets), whole["taught"],
+            _success([row["ended"] for row in rows]), whole.get("privileged"),
         )  # fmt: skip
 
     def _step(self, beta: float) -> dict[str, Tree]:
         classroom = self._classroom
         observations, first = classroom.observed()
-        labels = merged(classroom.ask())
+        labels = asked(classroom)
         memory = self._memory
         seen = mapped(lambda x: x.unsqueeze(0), tensors(observations, self.device))
         previous = torch.as_tensor(self._previous, device=self.device).unsqueeze(0)
         out = self._net(seen, previous, torch.as_tensor(first, device=self.device).unsqueeze(0), memory)
         said = {name: part[0] for name, part in out.parameters.items()}
         family = self._net.family
-        chosen = (family.sample(said, self._generator) if self._sampled else family.mode(said)).cpu().numpy()
+        chosen = (family.sample(said, self._generator) if self.sampled else family.mode(said)).cpu().numpy()
         taught = (self._rng.random(len(first)) < beta) & labels.mask
         wide = taught.reshape(-1, *(1,) * (chosen.ndim - 1))
         actions = np.where(wide, labels.actions, chosen).astype(self._space.dtype)
         *_, infos = classroom.step(actions)
-        before, self._memory = self._previous, out.state
-        self._previous = np.array(classroom.last.executed)  # type: ignore[union-attr] # there was a step
+        before, self._memory, last = self._previous, out.state, cast(Step, classroom.last)
+        self._previous = np.array(last.executed)
+        privileged = {} if self._view is None else {"privileged": mapped(np.array, last.observations[self._view])}
         return {
             "observations": mapped(np.array, observations), "previous": compact(self._space, before),
             "first": np.array(first), "actions": np.asarray(labels.actions), "parameters": labels.parameters or {},
             "mask": labels.mask, "learn": np.array(classroom.last_learn), "states": memory.cpu().numpy(),
             "taught": taught, "said": said, "ended": infos.get("final_info", {}),
+            **privileged,
         }  # fmt: skip
 
     def _round(self, whole: dict[str, Tree], targets: Targets) -> Round:
@@ -129,6 +136,17 @@ class Collector:
         if state["previous"].shape == self._previous.shape:
             self._memory = torch.as_tensor(np.array(state["memory"]), device=self.device)
             self._previous = np.array(state["previous"])
+
+
+def asked(classroom: Classroom) -> Labels:
+    """Returns one label for each environment, of what a classroom shows now."""
+    return merged(classroom.ask())
+
+
+def labellers(classroom: Classroom) -> list[Teacher]:
+    """Returns the teachers of a classroom that label, in their order."""
+    off = entries(classroom.disable)
+    return [t for t in classroom.teachers if "labels" in t.channels and not is_disabled(t, "labels", off)]
 
 
 def merged(labels: tuple[Labels, ...]) -> Labels:
@@ -154,13 +172,6 @@ def merged(labels: tuple[Labels, ...]) -> Labels:
 
 def _wide(mask: Bools, like: Array) -> Bools:
     return mask.reshape(len(mask), *(1,) * (np.ndim(like) - 1))
-
-
-def _agreement(student: Tensor, teacher: Tensor, discrete: bool) -> Tensor:
-    """Returns (T, N): whether all choices are the same, or for numbers 1 - |difference| / 2, averaged."""
-    if discrete:
-        return (student == teacher.to(student)).all(-1).to(torch.float32)
-    return 1 - (student - teacher.to(student)).abs().mean(-1) / 2
 
 
 def _success(infos: list[Any]) -> float | None:

@@ -21,6 +21,8 @@ from teachrl.errors import InvalidHyperparameter
 
 EDGE = 1e-4
 """Squashed and Beta densities are taken no closer than this to the bounds of [-1, 1], where they may be infinite."""
+HUGE = 1e18
+"""A bound that is no nearer is taken for none: squares of such ranges, which divergences have, overflow in float32."""
 
 
 class Continuous(Family):
@@ -33,12 +35,24 @@ class Continuous(Family):
         box = cast(spaces.Box, space)
         low, high = (np.asarray(b, dtype=np.float64).reshape(-1) for b in (box.low, box.high))
         self.width = len(low)
-        self.bounded = bool(np.isfinite(low).all() and np.isfinite(high).all())
-        whole = np.isfinite(low) & np.isfinite(high)
+        whole = (np.abs(low) < HUGE) & (np.abs(high) < HUGE)
+        self.bounded = bool(whole.all())
         with np.errstate(invalid="ignore", over="ignore"):
             self._half = torch.as_tensor(np.where(whole, (high - low) / 2, 1.0))
             self._middle = torch.as_tensor(np.where(whole, (high + low) / 2, 0.0))
         self._low, self._high = torch.as_tensor(low), torch.as_tensor(high)
+        self._usual = tuple(t.float() for t in (self._low, self._high, self._middle, self._half))
+
+    def _scale(self, like: Tensor) -> tuple[Tensor, ...]:
+        """Returns low, high, middle and half range, each (d,), in the type and on the device of a tensor."""
+        if like.dtype == torch.float32 and like.device.type == "cpu":
+            return self._usual
+        return tuple(t.to(like) for t in (self._low, self._high, self._middle, self._half))
+
+    @property
+    def units(self) -> tuple[Tensor, Tensor]:
+        """The middle and half the range of each coordinate, each (d,); 0 and 1 where it has no bounds."""
+        return self._middle, self._half
 
     @classmethod
     def accepts(cls, space: spaces.Space[Any]) -> bool:
@@ -49,15 +63,13 @@ class Continuous(Family):
         """Returns actions (..., *a) in units, flat (..., d), clipped to the space."""
         flat = actions.reshape(*actions.shape[: actions.ndim - len(self.shape)], self.width)
         flat = flat if flat.is_floating_point() else flat.float()
-        clipped = flat.clamp(self._low.to(flat), self._high.to(flat))
-        return (clipped - self._middle.to(flat)) / self._half.to(flat)
+        low, high, middle, half = self._scale(flat)
+        return (flat.clamp(low, high) - middle) / half
 
     def from_unit(self, units: Tensor) -> Tensor:
         """Returns the actions (..., *a) inside the space that units (..., d) are."""
-        actions = (units * self._half.to(units) + self._middle.to(units)).clamp(
-            self._low.to(units), self._high.to(units)
-        )
-        return actions.reshape(*units.shape[:-1], *self.shape)
+        low, high, middle, half = self._scale(units)
+        return (units * half + middle).clamp(low, high).reshape(*units.shape[:-1], *self.shape)
 
     def _log_half(self, like: Tensor) -> Tensor:
         return self._half.log().sum().to(like)
@@ -101,7 +113,8 @@ class Gaussian(Continuous):
         return self._inside(parameters["mean"])
 
     def _inside(self, flat: Tensor) -> Tensor:
-        return flat.clamp(self._low.to(flat), self._high.to(flat)).reshape(*flat.shape[:-1], *self.shape)
+        low, high, _, _ = self._scale(flat)
+        return flat.clamp(low, high).reshape(*flat.shape[:-1], *self.shape)
 
     def kl(self, p: Parameters, q: Parameters) -> Tensor:
         """Returns sum_i (ln(s_q / s_p) + (s_p^2 + (m_p - m_q)^2) / (2 s_q^2) - 1/2)."""
@@ -109,18 +122,18 @@ class Gaussian(Continuous):
 
     def coordinates(self, parameters: Parameters) -> Tensor:
         """Returns the mean in units, not clipped, so that a student outside the space is led back into it."""
-        mean = parameters["mean"]
-        return (mean - self._middle.to(mean)) / self._half.to(mean)
+        _, _, middle, half = self._scale(parameters["mean"])
+        return (parameters["mean"] - middle) / half
 
     def clipped(self, parameters: Parameters) -> Parameters:
         """Returns the labels with their mean clipped to the space, which is what the environment did with it."""
-        mean = parameters["mean"]
-        return {**parameters, "mean": mean.clamp(self._low.to(mean), self._high.to(mean))}
+        low, high, _, _ = self._scale(parameters["mean"])
+        return {**parameters, "mean": parameters["mean"].clamp(low, high)}
 
     def widened(self, parameters: Parameters, least_std: float) -> Parameters:
         """Returns the distributions with standard deviations of at least `least_std` units."""
         std = parameters["std"]
-        return {**parameters, "std": torch.maximum(std, self._half.to(std) * least_std)}
+        return {**parameters, "std": torch.maximum(std, self._scale(std)[3] * least_std)}
 
 
 class SquashedGaussian(Continuous):
@@ -234,8 +247,8 @@ class Beta(Continuous):
 def _check_bounded(family: Continuous) -> None:
     if not family.bounded:
         raise InvalidHyperparameter(
-            f"A {family.title} needs a Box with finite bounds, got {family.space}. Bound the action space, or use a "
-            "diagonal Gaussian."
+            f"A {family.title} needs a Box with finite bounds below {HUGE:g}, got {family.space}. Bound the action "
+            "space, or use a diagonal Gaussian."
         )
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from teachrl.distillation.family import Family, Parameters
-from teachrl.errors import InvalidHyperparameter
+from teachrl.errors import InvalidHyperparameter, NonFiniteData
 
 
 class Choices(Family):
@@ -27,6 +27,11 @@ class Choices(Family):
     discrete = True
     sizes: tuple[int, ...]
 
+    def __init__(self, space: spaces.Space[Any]) -> None:
+        super().__init__(space)
+        start = np.asarray(getattr(space, "start", 0))
+        self._start = torch.as_tensor(start) if start.any() else None
+
     def tables(self, parameters: Parameters) -> Sequence[Tensor]:
         """Returns log-probabilities, one (..., K) per choice; that of an impossible option is very low, not infinite.
 
@@ -38,16 +43,20 @@ class Choices(Family):
     def _split(self, logits: Tensor) -> Sequence[Tensor]:
         return torch.split(logits, list(self.sizes), dim=-1) if len(self.sizes) > 1 else [logits]
 
+    def impossible(self, parameters: Parameters) -> Tensor:
+        """Returns (...,) bool, where a choice has no option left: all its logits are -inf."""
+        choices = self._split(parameters["logits"])
+        return torch.stack([(z == -torch.inf).all(-1) for z in choices]).any(0)
+
     def _indices(self, actions: Tensor) -> Tensor:
         """Returns the options that actions (..., *a) are, counted from 0, (..., number of choices)."""
-        first = torch.as_tensor(np.asarray(getattr(self.space, "start", 0)), device=actions.device)
-        found = (actions - first).long()
+        found = (actions if self._start is None else actions - self._start.to(actions.device)).long()
         return found.reshape(*found.shape[: found.ndim - len(self.shape)], len(self.sizes))
 
     def _actions(self, indices: Tensor) -> Tensor:
         """Returns the actions (..., *a) that options (..., number of choices) are."""
-        first = torch.as_tensor(np.asarray(getattr(self.space, "start", 0)), device=indices.device)
-        return indices.reshape(*indices.shape[:-1], *self.shape) + first
+        found = indices.reshape(*indices.shape[:-1], *self.shape)
+        return found if self._start is None else found + self._start.to(indices.device)
 
     def log_prob(self, parameters: Parameters, actions: Tensor) -> Tensor:
         """Returns sum_i log p_i(a_i)."""
@@ -114,11 +123,17 @@ class Choices(Family):
         Raises:
             InvalidHyperparameter: If a choice has two options: standardised, two logits are 0.7 and -0.7 whatever the
                 student does, and nothing is learned.
+            NonFiniteData: If a logit is -inf, an option of probability 0: there is no mean then.
         """
         if min(self.sizes) < 3:
             raise InvalidHyperparameter(
                 f"Logits can be standardised where every choice has three options or more; {self.space} has one of "
                 f"{min(self.sizes)}. Set standardize to false."
+            )
+        if not bool(torch.isfinite(parameters["logits"]).all()):
+            raise NonFiniteData(
+                "Logits can be standardised where all are finite, and these hold infinity, as for options of "
+                "probability 0, or NaN. Set standardize to false: a KL takes -inf as it is."
             )
         parts = self._split(parameters["logits"])
         scaled = [(z - z.mean(-1, keepdim=True)) / (z.std(-1, keepdim=True) + 1e-7) for z in parts]
@@ -198,6 +213,10 @@ class Bernoulli(Choices):
         z = parameters["logits"]
         both = torch.stack([functional.logsigmoid(-z), functional.logsigmoid(z)], dim=-1)
         return both.clamp(min=torch.finfo(z.dtype).min / 1e3).unbind(-2)
+
+    def impossible(self, parameters: Parameters) -> Tensor:
+        """Returns false (...,): a switch with the logit -inf is off."""
+        return torch.zeros_like(parameters["logits"][..., 0], dtype=torch.bool)
 
     def _centred(self, parameters: Parameters) -> Sequence[Tensor]:
         z = parameters["logits"]

@@ -29,14 +29,18 @@ class Distiller(Student):
             name.
         method: How it learns: `BC()`, `DAgger()`, `OnPolicy()` or a `Distillation(...)` of one's own, or its name.
         device: PyTorch's name of a device; `auto` takes a GPU where there is one.
+        diagnose: Where the first teacher that labels sees another view, also train a companion that sees it, to tell
+            how much of the loss is the view's. It costs up to a fifth more where gradients are most of the work, and
+            changes nothing that is learned.
     """
 
     accepts = frozenset({"tasks", "starts", "subgoals", "rewards", "observations", "actions", "labels", "learn"})
 
-    def __init__(self, network: Any, method: Any, device: str = "auto") -> None:
+    def __init__(self, network: Any, method: Any, device: str = "auto", diagnose: bool = True) -> None:
         self.network = network
         self.method = method
         self.device = device
+        self.diagnose = diagnose
         self._engine: Engine | None = None
 
     @classmethod
@@ -75,7 +79,7 @@ class Distiller(Student):
                 "A Distiller learns from labels, and no teacher here gives any. Add FromPolicy(policy) to them, or "
                 "do not disable its channel labels."
             )
-        self._engine = Engine(classroom, network, method, _device(self.device), seed, total_steps)
+        self._engine = Engine(classroom, network, method, find_device(self.device), seed, total_steps, self.diagnose)
 
     @property
     def engine(self) -> Engine:
@@ -93,6 +97,14 @@ class Distiller(Student):
         """Environment steps of a round."""
         return self.engine.granularity
 
+    def rehearse(self) -> None:
+        """Chooses the objective by what teachers say, or reads the demonstrations, as the first `learn` would.
+
+        Raises:
+            TeachrlError: If labels or demonstrations do not fit.
+        """
+        self.engine.rehearse()
+
     def learn(self, steps: int) -> None:
         """Learns for `steps` more environment steps, rounded up to whole rounds."""
         self.engine.learn(steps)
@@ -104,13 +116,15 @@ class Distiller(Student):
     @property
     def policy(self) -> Policy:
         """The policy as it is now, its observation normaliser included."""
-        return self.engine.net.policy()  # type: ignore[no-any-return]
+        return self.engine.policy
 
     def scalars(self) -> dict[str, float]:
         """Returns the numbers of the last round.
 
-        `proxy_loss`, `agreement` and `entropy` are of the states it visited, before it learned from them; `loss` is
-        what it was trained on; `taught` the share of steps that the teacher did.
+        `proxy_loss`, `agreement`, `entropy` and `calibration_error` are of the states that were visited, before it
+        learned from them; `loss` is what it was trained on; `taught` the share of steps that the teacher did.
+        `privileged_loss` is that of a companion that sees what the teacher sees, and `privilege_gap` what the student
+        loses beyond it.
         """
         return self.engine.scalars()
 
@@ -118,12 +132,16 @@ class Distiller(Student):
         """Returns network, optimiser, memory, counters, generators and all that is kept, as data."""
         return self.engine.state_dict()
 
+    def graduate_state(self) -> dict[str, Any]:
+        """Returns what is needed to act: a `state_dict` without the labelled steps that it learns from."""
+        return self.engine.state_dict(whole=False)
+
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continues from a `state_dict`, after `begin` with the same arguments; a longer run stays longer."""
         self.engine.load_state_dict(state)
 
 
-def _device(name: str) -> str:
+def find_device(name: str) -> str:
     """Returns the device that is meant.
 
     Raises:
@@ -134,7 +152,7 @@ def _device(name: str) -> str:
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        torch.zeros(1, device=name)
-    except (RuntimeError, AssertionError) as error:
+        torch.zeros(1, device=torch.device(name))
+    except (RuntimeError, AssertionError, TypeError) as error:
         raise InvalidHyperparameter(f"The device {name!r} is not there: {error}. Pass device='auto'.") from error
     return name

@@ -11,10 +11,11 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor
 
+from teachrl._checks import check_number
 from teachrl.distillation.continuous import Beta, SquashedGaussian
 from teachrl.distillation.estimators import ESTIMATORS
 from teachrl.distillation.family import Family, Parameters
-from teachrl.distillation.loss import Tempered, check_number, distributions_of
+from teachrl.distillation.loss import Tempered, distributions_of
 from teachrl.distillation.targets import Targets
 from teachrl.errors import InvalidHyperparameter
 from teachrl.schedules import START, Moment
@@ -26,8 +27,9 @@ class Divergence(Tempered):
     """Base of losses between two distributions of one family.
 
     Args:
-        temperature: See `Tempered`.
-        standardize: See `Tempered`.
+        temperature: Logits of both sides are divided by it, and the loss multiplied by its square; a number or a
+            schedule. Choices only.
+        standardize: Gives the logits of both sides mean 0 and standard deviation 1 first. Choices only.
         least_std: The teacher's standard deviation counts as no less, in units of half the action range (of tanh's
             argument where it is squashed). The reverse KL weighs errors of the mean by 1 / sigma_T^2, which explodes
             for a converged teacher.
@@ -94,10 +96,11 @@ class ReverseKL(Divergence):
     The distillation term of KDRL (Xu et al. 2025, https://arxiv.org/abs/2506.02208), on states that the student visits.
 
     Args:
-        temperature: See `Tempered`.
-        standardize: See `Tempered`.
-        least_std: See `Divergence`.
-        clip: See `Divergence`.
+        temperature: Logits of both sides are divided by it, and the loss multiplied by its square; a number or a
+            schedule. Choices only.
+        standardize: Gives the logits of both sides mean 0 and standard deviation 1 first. Choices only.
+        least_std: The teacher's standard deviation counts as no less, in units of half the action range.
+        clip: Clips the teacher's mean to the action space, which is what the environment did with it.
         floor: Least probability of a choice, given to the teacher by mixing in the uniform distribution: the loss is
             infinite where the teacher never does what the student might.
         estimator: `"exact"` sums or closed forms, or an estimate from the action that the student took: see
@@ -171,8 +174,9 @@ class JensenShannon(Tempered):
 
     Args:
         alpha: Share of the teacher in the mixture; 0.5 is the symmetric divergence.
-        temperature: See `Tempered`.
-        standardize: See `Tempered`.
+        temperature: Logits of both sides are divided by it, and the loss multiplied by its square; a number or a
+            schedule. Choices only.
+        standardize: Gives the logits of both sides mean 0 and standard deviation 1 first. Choices only.
     """
 
     name = "js"
@@ -218,11 +222,12 @@ class Balanced(Divergence):
     1. The teacher stays as it is, where the paper trains both.
 
     Args:
-        temperature: See `Tempered`.
-        standardize: See `Tempered`.
-        least_std: See `Divergence`.
-        clip: See `Divergence`.
-        floor: See `ReverseKL`.
+        temperature: Logits of both sides are divided by it, and the loss multiplied by its square; a number or a
+            schedule. Choices only.
+        standardize: Gives the logits of both sides mean 0 and standard deviation 1 first. Choices only.
+        least_std: The teacher's standard deviation counts as no less, in units of half the action range.
+        clip: Clips the teacher's mean to the action space, which is what the environment did with it.
+        floor: Least probability of a choice, given to the teacher by mixing in the uniform distribution.
         steepness: k.
     """
 

@@ -10,19 +10,24 @@ import numpy as np
 import torch
 
 from teachrl.classroom import Classroom
+from teachrl.distillation.adam import Adam
 from teachrl.distillation.buffer import Aggregate
-from teachrl.distillation.collecting import Collector, Lived, need_success
+from teachrl.distillation.calibration import calibration_error, mean
+from teachrl.distillation.collecting import Collector, Lived, asked, need_success
 from teachrl.distillation.demonstrations import load
 from teachrl.distillation.families import Family, choose_family
 from teachrl.distillation.fusions import make_fusion
 from teachrl.distillation.learning import Descent, in_order, shuffled, usual_loss
 from teachrl.distillation.losses import make_loss
 from teachrl.distillation.methods import Distillation
-from teachrl.distillation.trees import tensors
+from teachrl.distillation.regression import Regression
+from teachrl.distillation.shadow import make_shadow
+from teachrl.distillation.trees import detached, tensors
 from teachrl.distillation.weights import Fusion
 from teachrl.errors import InvalidHyperparameter, InvalidStudent
 from teachrl.schedules import Moment, make_schedule
-from teachrl.state import rng_state, set_rng_state
+from teachrl.state import rng_state, set_rng_state, set_torch_state
+from teachrl.student import Policy
 
 
 class Engine:
@@ -35,34 +40,38 @@ class Engine:
         device: Where it computes.
         seed: Its own branch of the run's seed tree.
         total_steps: Length of the run, in environment steps.
+        diagnose: Whether a companion that sees what the teacher sees tells what the student's view costs.
     """
 
     def __init__(
         self, classroom: Classroom, network: Any, method: Distillation, device: str, seed: np.random.SeedSequence,
-        total_steps: int,
+        total_steps: int, diagnose: bool = True,
     ) -> None:  # fmt: skip
         self._classroom, self._total = classroom, total_steps
         self.given = SimpleNamespace(**method.grid())
-        weights, sampling, mixing, self._reading = (
-            int(word) for word in seed.generate_state(4, np.uint64) >> np.uint64(1)
+        weights, sampling, mixing, self._reading, asking = (
+            int(word) for word in seed.generate_state(5, np.uint64) >> np.uint64(1)
         )
         self.net = network.build(
             classroom.single_observation_space, classroom.single_action_space, seed=weights % 2**31
         ).to(device)
         self.device = torch.device(device)
         self._generator = torch.Generator(self.device).manual_seed(sampling)
+        self._sampler = torch.Generator(self.device).manual_seed(asking)  # for those who ask its policy
         self._rng = np.random.default_rng(mixing)
         self._schedules = {
             name: make_schedule(f"{type(method).__name__}.{name}", getattr(self.given, name))
             for name in ("beta", "learning_rate", "entropy_weight")
         }
-        self._optimizer = torch.optim.Adam(
-            self.net.parameters(),
-            lr=self._schedules["learning_rate"](),
-            weight_decay=self.given.weight_decay,
-            fused=True,
+        self._optimizer = Adam(self.net.parameters(), self._schedules["learning_rate"](), self.given.weight_decay)
+        reads = self.given.demonstrations is not None
+        self._shadow = (
+            make_shadow(classroom, network, self.given, seed, self.device) if diagnose and not reads else None
         )
-        self._collector = Collector(classroom, self.net, self._rng, self._generator, self.given.sampled)
+        self._collector = Collector(
+            classroom, self.net, self._rng, self._generator, self.given.sampled,
+            self._shadow.view if self._shadow is not None else None,
+        )  # fmt: skip
         self.horizon: int = self.given.horizon or max(1, -(-total_steps // (self.given.rounds * classroom.num_envs)))
         self._buffer = self._make_buffer()
         self._descent: Descent | None = None
@@ -97,13 +106,24 @@ class Engine:
         """Where in the run it is."""
         return Moment(min(self._steps / max(self._total, 1), 1.0), self._round)
 
+    @property
+    def policy(self) -> Policy:
+        """The net as it is now."""
+        return self.net.policy(self._sampler)  # type: ignore[no-any-return]
+
+    def rehearse(self) -> None:
+        """Does what only the first `learn` does."""
+        if self._descent is None:
+            self._choose()
+
     def learn(self, steps: int) -> None:
         """Lives and learns whole rounds, as many as `steps` take."""
+        self.rehearse()
         for _ in range(-(-steps // self.granularity)):
             moment = self.moment
             lived = self._live(moment)
             if lived is not None:
-                self._prepare(lived)
+                self.net.observe(tensors(lived.round.observations, self.device))
                 self._scalars = self._measured(lived, moment)
             self._study(lived, moment)
             self._steps, self._round = self._steps + self.granularity, self._round + 1
@@ -111,16 +131,33 @@ class Engine:
             if lived is not None:
                 self._tell(lived)
 
+    def _choose(self) -> None:
+        """Chooses the objective by the form of the first labels, or reads the demonstrations.
+
+        An objective about the mean alone says nothing of the spread: the student acts by its mean then, and entropy,
+        which would be all that moves it, is left out.
+        """
+        room = self._classroom
+        if self.given.demonstrations is not None:
+            self._descent = self._make_descent(self._read(self.given.demonstrations))
+            return
+        parameters = asked(room).parameters
+        self._descent = self._make_descent(choose_family(room.single_action_space, parameters) if parameters else None)
+        if self._about_means:
+            self._collector.sampled = False
+
+    @property
+    def _about_means(self) -> bool:
+        return isinstance(self._at_work.loss, Regression) and not self.net.family.discrete
+
     def _live(self, moment: Moment) -> Lived | None:
         """Collects a round; nothing where there are demonstrations."""
-        if self.given.demonstrations is None:
-            return self._collector.collect(self.horizon, self._schedules["beta"](moment))
-        if self._descent is None:
-            self._read(self.given.demonstrations)
-        return None
+        if self.given.demonstrations is not None:
+            return None
+        return self._collector.collect(self.horizon, self._schedules["beta"](moment))
 
-    def _read(self, demonstrations: str) -> None:
-        """Fills what is kept with demonstrations; they are read again when a run is resumed."""
+    def _read(self, demonstrations: str) -> Family | None:
+        """Fills what is kept with demonstrations, again when a run is resumed; returns their distributions' family."""
         room = self._classroom
         found = load(demonstrations, room.single_observation_space, room.single_action_space)
         states = np.zeros((*found.first.shape, self.net.state_size), np.float32)  # only the warm-up fills the memory
@@ -128,16 +165,9 @@ class Engine:
         if self._buffer is None:
             raise InvalidHyperparameter("Demonstrations are kept, and learned from many times: `keep` must not be 0.")
         self._buffer.add(replace(found, states=states), np.random.default_rng(self._reading))
-        family = choose_family(room.single_action_space, found.parameters) if found.parameters else None
-        self._descent = self._make_descent(family)
         if self._round == 0:
             self.net.observe(tensors(found.observations, self.device))
-
-    def _prepare(self, lived: Lived) -> None:
-        """Chooses the objective, once the first labels have come, and takes observations into the statistics."""
-        if self._descent is None:
-            self._descent = self._make_descent(lived.targets.family)
-        self.net.observe(tensors(lived.round.observations, self.device))
+        return choose_family(room.single_action_space, found.parameters) if found.parameters else None
 
     def _make_descent(self, teacher: Family | None) -> Descent:
         student: Family = self.net.family
@@ -157,10 +187,10 @@ class Engine:
 
     def _study(self, lived: Lived | None, moment: Moment) -> None:
         """Learns from the round, or from all that is kept."""
-        descent, space = self._at_work, self._classroom.single_action_space
+        descent, space, before = self._at_work, self._classroom.single_action_space, self._updates
         for group in self._optimizer.param_groups:
             group["lr"] = self._schedules["learning_rate"](moment)
-        entropy = self._schedules["entropy_weight"](moment)
+        entropy = 0.0 if self._about_means else self._schedules["entropy_weight"](moment)
         self.net.train()
         if self._buffer is None and lived is not None:
             self._updates += in_order(
@@ -170,12 +200,17 @@ class Engine:
         elif self._buffer is not None:
             if lived is not None:
                 self._buffer.add(lived.round, self._rng)
-            self._updates += shuffled(
-                descent, self._buffer, space, self.device, self._rng, epochs=self.given.epochs,
-                size=self.given.batch_size, most=self.given.most_batches, moment=moment, entropy=entropy,
-            )  # fmt: skip
+            if len(self._buffer) or self._steps + self.granularity >= self._total:  # labels may still come
+                self._updates += shuffled(
+                    descent, self._buffer, space, self.device, self._rng, epochs=self.given.epochs,
+                    size=self.given.batch_size, most=self.given.most_batches, moment=moment, entropy=entropy,
+                )  # fmt: skip
         self.net.eval()
-        self._scalars |= {"loss": descent.mean(), "gradient_steps": float(self._updates)}
+        self._scalars |= {"loss": descent.mean()} if self._updates > before else {}
+        self._scalars["gradient_steps"] = float(self._updates)
+        if self._shadow is not None:
+            rate = self._schedules["learning_rate"](moment)
+            self._shadow.learn(descent, self._updates - before, moment, rate, entropy)
 
     @property
     def _at_work(self) -> Descent:
@@ -186,16 +221,20 @@ class Engine:
     @torch.no_grad()
     def _measured(self, lived: Lived, moment: Moment) -> dict[str, float]:
         """Returns how the student did in the round, on states it had not learned from."""
-        mask, family = lived.targets.mask, self.net.family
-        count = mask.sum().clamp(min=1)
-        found = {
-            "proxy_loss": self._at_work.loss(family, lived.parameters, lived.targets, moment),
-            "agreement": (lived.agreed * mask).sum() / count,
-            "entropy": (family.entropy(lived.parameters) * mask).sum() / count,
+        mask, family, loss = lived.targets.mask, self.net.family, self._at_work.loss
+        found: dict[str, float | None] = {
+            "proxy_loss": float(loss(family, lived.parameters, lived.targets, moment)),
+            "agreement": mean(lived.agreed, mask),
+            "entropy": mean(family.entropy(lived.parameters), mask),
+            "calibration_error": calibration_error(family, lived.parameters, lived.targets),
+            "taught": float(lived.taught.mean()),
+            "labelled": float(lived.round.mask.mean()),
+            "beta": self._schedules["beta"](moment),
         }
-        shares = {"taught": float(lived.taught.mean()), "labelled": float(lived.round.mask.mean())}
-        shares["beta"] = self._schedules["beta"](moment)
-        return {**{name: float(value) for name, value in found.items()}, **shares}
+        if self._shadow is not None:
+            privileged = self._shadow.take(lived.round, lived.privileged, lived.targets, loss, moment)
+            found |= {"privileged_loss": privileged, "privilege_gap": float(found["proxy_loss"] or 0.0) - privileged}
+        return {name: value for name, value in found.items() if value is not None}
 
     def _tell(self, lived: Lived) -> None:
         """Tells schedules that wait for it how many episodes went well."""
@@ -209,16 +248,20 @@ class Engine:
         """Returns the numbers of the last round."""
         return dict(self._scalars)
 
-    def state_dict(self) -> dict[str, Any]:
-        """Returns everything that learning changes, as data; what is kept as arrays."""
+    def state_dict(self, whole: bool = True) -> dict[str, Any]:
+        """Returns everything that learning changes, as data; what is kept as arrays, unless `whole` is false."""
+        kept = self._buffer if whole and not self.given.demonstrations else None
+        shadow = self._shadow if whole else None
         return {
-            "net": {name: _copied(value) for name, value in self.net.state_dict().items()},
-            "optimizer": _copied(self._optimizer.state_dict()),
+            "net": detached(self.net.state_dict()),
+            "optimizer": detached(self._optimizer.state_dict()),
             "generator": self._generator.get_state(),
+            "sampler": self._sampler.get_state(),
             "rng": rng_state(self._rng),
             "collector": self._collector.state_dict(),
-            "buffer": None if self._buffer is None or self.given.demonstrations else self._buffer.state_dict(),
-            "fusion": None if self._fusion is None else _copied(self._fusion.state_dict()),
+            "buffer": None if kept is None else kept.state_dict(),
+            "shadow": None if shadow is None else shadow.state_dict(),
+            "fusion": None if self._fusion is None else detached(self._fusion.state_dict()),
             "schedules": {name: schedule.state_dict() for name, schedule in self._schedules.items()},
             "counts": [self._steps, self._round, self._updates, self.horizon],
             "scalars": dict(self._scalars),
@@ -232,24 +275,22 @@ class Engine:
             raise InvalidStudent(
                 f"The saved network is another than the one that was made, or comes without its normaliser: {error}"
             ) from error
-        self._optimizer.load_state_dict(state["optimizer"])
-        self._generator.set_state(state["generator"])
+        self._optimizer.load_state_dict(detached(state["optimizer"]))
+        set_torch_state(self._generator, state["generator"])
+        if "sampler" in state:  # states from before there was any have none
+            set_torch_state(self._sampler, state["sampler"])
         set_rng_state(self._rng, state["rng"])
         self._steps, self._round, self._updates, self.horizon = state["counts"]
         self._buffer = self._make_buffer()
+        if self.given.demonstrations is not None:
+            self._descent = None  # they are read again
         if self._buffer is not None and state["buffer"] is not None:
             self._buffer.load_state_dict(state["buffer"])
         self._collector.load_state_dict(state["collector"])
+        if self._shadow is not None and state.get("shadow") is not None:  # states from before there were any have none
+            self._shadow.load_state_dict(state["shadow"])
         if self._fusion is not None:
             self._fusion.load_state_dict(state["fusion"])
         for name, part in state["schedules"].items():
             self._schedules[name].load_state_dict(part)
         self._scalars = dict(state["scalars"])
-
-
-def _copied(value: Any) -> Any:
-    if isinstance(value, torch.Tensor):
-        return value.detach().cpu().clone()
-    if isinstance(value, dict):
-        return {key: _copied(part) for key, part in value.items()}
-    return [_copied(part) for part in value] if isinstance(value, list) else value

@@ -34,6 +34,4 @@ def make_fusion(spec: float | str | Mapping[str, Any] | Fusion) -> Fusion:
         except TypeError as error:
             raise InvalidHyperparameter(f"The fusion {name!r} cannot be made of {dict(spec)!r}: {error}.") from error
     fusion.validate(None)
-    if isinstance(fusion, Scheduled):
-        fusion.schedule()
     return fusion

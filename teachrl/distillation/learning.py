@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,62 +13,23 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from torch import Tensor
 
+from teachrl.distillation.adam import Adam
+from teachrl.distillation.batches import Batch, batch_of
 from teachrl.distillation.buffer import Aggregate, Round
-from teachrl.distillation.families import Family, choose_family
+from teachrl.distillation.families import Family
+from teachrl.distillation.gradients import Gradients, Written
 from teachrl.distillation.loss import Loss, masked_mean
 from teachrl.distillation.losses import make_loss
 from teachrl.distillation.targets import Targets
 from teachrl.distillation.tgeo import TGeo
-from teachrl.distillation.trees import Tree, mapped, tensors
 from teachrl.distillation.weights import Fusion, Triangle, fuse
 from teachrl.errors import InvalidStudent
 from teachrl.schedules import Moment
 
 _TOGETHER, _BYTES = 64, 2**25
 """Minibatches that are copied out of the buffer at once, and the bytes that they may have."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Batch:
-    """Steps as tensors, (W, B, ...), and the memory before them, (B, S).
-
-    Attributes:
-        observations: (W, B, *o).
-        previous: (W, B, *a).
-        first: (W, B) bool.
-        targets: The labels.
-        state: (B, S).
-    """
-
-    observations: Tree
-    previous: Tensor
-    first: Tensor
-    targets: Targets
-    state: Tensor
-
-    def __getitem__(self, steps: slice) -> Batch:
-        """Returns some of the steps, with the same memory before them."""
-        cut = mapped(lambda x: x[steps], self.observations)
-        return Batch(cut, self.previous[steps], self.first[steps], self.targets[steps], self.state)
-
-    def rows(self, start: int, end: int) -> Batch:
-        """Returns some of the B sequences."""
-        at = (slice(None), slice(start, end))
-        cut = mapped(lambda x: x[at], self.observations)
-        return Batch(cut, self.previous[at], self.first[at], self.targets[at], self.state[start:end])
-
-
-def batch_of(
-    columns: dict[str, Tree], states: np.ndarray[Any, Any], space: spaces.Space[Any], device: torch.device
-) -> Batch:
-    """Returns columns (W, B, ...) of a buffer as a batch."""
-    parts = tensors({name: part for name, part in columns.items() if name != "states"}, device)
-    parameters = parts["parameters"]
-    family = choose_family(space, parameters) if parameters else None
-    actions = parts["actions"] if isinstance(space, spaces.Box) else parts["actions"].long()
-    targets = Targets(actions, family, parameters or None, parts["mask"])
-    previous = parts["previous"] if isinstance(space, spaces.Box) else parts["previous"].long()
-    return Batch(parts["observations"], previous, parts["first"], targets, torch.as_tensor(states, device=device))
+MANY = 300
+"""So many minibatches of one form pay for writing their gradient down."""
 
 
 def usual_loss(student: Family, teacher: Family | None) -> Loss:
@@ -94,18 +55,27 @@ class Descent:
     """
 
     def __init__(
-        self, net: Any, optimizer: torch.optim.Optimizer, loss: Loss, fusion: Fusion | None, max_grad_norm: float | None
+        self,
+        net: Any,
+        optimizer: torch.optim.Optimizer | Adam,
+        loss: Loss,
+        fusion: Fusion | None,
+        max_grad_norm: float | None,
     ) -> None:
         self._net, self._optimizer, self.loss, self.fusion = net, optimizer, loss, fusion
         self._hard = make_loss("nll")
         self._max_grad_norm = max_grad_norm
-        self.count, self.norm = 0, 0.0
+        # what a network goes through must depend on shapes alone, and it has to say so
+        plain = fusion is None and getattr(net, "traceable", False)
+        self._gradients = Gradients(list(net.parameters()), self._whole) if plain else None
+        self.count, self.steps, self.norm = 0, 0, 0.0
         self.total: Tensor | float = 0.0
 
     def objective(
-        self, family: Family, parameters: dict[str, Tensor], targets: Targets, moment: Moment, entropy: float
-    ) -> Tensor:
-        """Returns the mean loss of the labels that count, less the weighed entropy of the student."""
+        self, family: Family, parameters: dict[str, Tensor], targets: Targets, moment: Moment, entropy: float,
+        complete: bool = False,
+    ) -> Tensor:  # fmt: skip
+        """Returns the mean loss of the labels that count (all, if they are `complete`), less the weighed entropy."""
         losses = self.loss.losses(family, parameters, targets, moment)
         if self.fusion is not None:
             hard = self._likelihood(family, parameters, targets, moment)
@@ -114,6 +84,8 @@ class Descent:
             losses = fuse(alpha, hard, losses)
         if entropy:
             losses = losses - entropy * family.entropy(parameters)
+        if complete:
+            return losses.mean()
         kept = torch.where(targets.mask, losses, torch.zeros_like(losses))
         return kept.sum() / targets.mask.sum().clamp(min=1)
 
@@ -121,14 +93,35 @@ class Descent:
         """Takes one gradient step on a batch; returns the memory after it, (B, S), cut off from what it came from."""
         targets = batch.targets[burn_in:] if burn_in else batch.targets
         out = self._answer(batch, burn_in)
-        value = self.objective(self._net.family, out.parameters, targets, moment, entropy)
+        value = self.objective(self._net.family, out.parameters, targets, moment, entropy, batch.complete)
         self._optimizer.zero_grad(set_to_none=True)
         (value * weight).backward()  # type: ignore[no-untyped-call]
+        self._move(value.detach())
+        return out.state.detach()  # type: ignore[no-any-return]
+
+    def written(self, batch: Batch, moment: Moment, entropy: float, coming: int = MANY) -> Written | None:
+        """Returns the objective's gradient on minibatches like this one as `walk` takes it.
+
+        None if it cannot be written down, or if that does not pay for those that are coming. What does not change from
+        round to round pays for those of later rounds too.
+        """
+        if self._gradients is None:
+            return None
+        return self._gradients.find(batch, moment, entropy, coming >= MANY, self.steps + coming >= MANY)
+
+    def walk(self, gradient: Written, batch: Batch) -> None:
+        """Takes the gradient step that `step` takes, the gradient being written down."""
+        self._move(gradient(batch))
+
+    def _whole(self, batch: Batch, moment: Moment, entropy: float) -> Tensor:
+        out = self._answer(batch, 0)
+        return self.objective(self._net.family, out.parameters, batch.targets, moment, entropy, batch.complete)
+
+    def _move(self, value: Tensor) -> None:
         if self._max_grad_norm is not None:
             self.norm = float(torch.nn.utils.clip_grad_norm_(self._net.parameters(), self._max_grad_norm))
         self._optimizer.step()
-        self.total, self.count = self.total + value.detach(), self.count + 1
-        return out.state.detach()  # type: ignore[no-any-return]
+        self.total, self.count, self.steps = self.total + value, self.count + 1, self.steps + 1
 
     def _answer(self, batch: Batch, burn_in: int) -> Any:
         return self._net(batch.observations, batch.previous, batch.first, batch.state, burn_in=burn_in)
@@ -193,7 +186,7 @@ def in_order(
         state = whole.state
         for start in starts:
             window = whole[start : start + length]
-            window = Batch(window.observations, window.previous, window.first, window.targets, state)
+            window = replace(window, state=state)
             state = descent.step(window, moment, entropy, weight=float(len(window.first)))
     return epochs * len(starts)
 
@@ -226,18 +219,26 @@ def shuffled(
             "There is nothing to learn from: no step so far has a label that counts. Check that the teacher labels "
             "what the student does (its mask), and that lessons say learn=True."
         )
-    steps, together = 0, max(1, min(_TOGETHER, _BYTES // (buffer.piece_bytes * size)))
+    together = max(1, min(_TOGETHER, _BYTES // (buffer.piece_bytes * size)))
+    coming = epochs * (len(buffer) // size)
+    coming = coming if most is None else min(most, coming)
+    steps = 0
     for group in _batched(minibatches(len(buffer), size, epochs, most, rng), together):
         columns = buffer.take(np.concatenate(group))
-        whole, start = batch_of(columns, columns["states"], space, device), 0
+        whole = batch_of(columns, columns["states"], space, device, buffer.burn_in)
+        batches = list(whole.split([len(indices) for indices in group]))
+        full = next((b for b in batches if b.first.shape[1] == size), None)
+        gradient = None if full is None or buffer.burn_in else descent.written(full, moment, entropy, coming)
         before: Batch | None = None
-        for indices in group:
-            rows = whole.rows(start, start + len(indices))
-            descent.step(rows, moment, entropy, burn_in=buffer.burn_in)
+        for batch in batches:
+            if gradient is not None and batch.first.shape[1] == size:
+                descent.walk(gradient, batch)
+            else:
+                descent.step(batch, moment, entropy, burn_in=buffer.burn_in)
             if before is not None:
-                descent.weigh(before, rows, moment, burn_in=buffer.burn_in)
-            before = rows
-            start, steps = start + len(indices), steps + 1
+                descent.weigh(before, batch, moment, burn_in=buffer.burn_in)
+            before = batch
+        steps += len(batches)
     return steps
 
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from functools import cached_property
-from numbers import Real
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
+from teachrl._checks import check_flag
 from teachrl.configurable import Configurable
 from teachrl.distillation.family import Family, Parameters
 from teachrl.distillation.targets import Targets
 from teachrl.errors import InvalidHyperparameter, InvalidTeacher
-from teachrl.schedules import START, Moment, Schedule, make_schedule
+from teachrl.schedules import START, Moment, Schedule, checked_schedule
 
 
 class Loss(Configurable):
@@ -112,16 +112,11 @@ class Tempered(Loss):
 
     @cached_property
     def _schedule(self) -> Schedule:
-        found = make_schedule(f"{type(self).__name__}.temperature", self.temperature)
-        if found.stateful or min(found(Moment(p / 20, p)) for p in range(21)) <= 0:
-            raise InvalidHyperparameter(
-                f"{type(self).__name__}.temperature is above 0, a number or a schedule that does not wait for success, "
-                f"got {self.temperature!r}."
-            )
-        return found
+        return checked_schedule(f"{type(self).__name__}.temperature", self.temperature, 0.0, open_ends=True)
 
     def validate(self, setup: Any = None) -> None:
-        """Checks the temperature."""
+        """Checks the arguments."""
+        check_flag(self, "standardize")
         self._schedule()
 
     def check(self, student: Family, teacher: Family | None) -> None:
@@ -166,15 +161,3 @@ def distributions_of(loss: Loss, targets: Targets) -> Parameters:
     if targets.parameters is None:
         raise InvalidTeacher(f"{loss.name} compares distributions, and these labels are bare actions.")
     return targets.parameters
-
-
-def check_number(owner: object, name: str, least: float, most: float = float("inf"), open_ends: bool = False) -> None:
-    """Raises InvalidHyperparameter unless an attribute is a number in a range, without its ends if they are open."""
-    value = getattr(owner, name)
-    right = not isinstance(value, bool) and isinstance(value, Real) and least <= float(value) <= most
-    if not right or (open_ends and float(value) in (least, most)):
-        between = f"above {least:g}" + (f" and below {most:g}" if most < float("inf") else "")
-        closed = f"at least {least:g}" + (f" and at most {most:g}" if most < float("inf") else "")
-        raise InvalidHyperparameter(
-            f"{type(owner).__name__}.{name} is a number {between if open_ends else closed}, got {value!r}."
-        )

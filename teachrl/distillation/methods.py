@@ -14,15 +14,22 @@ A number that changes is `{schedule: linear, from: 1, to: 0, rounds: 15}`; see `
 
 from __future__ import annotations
 
+import copy
 from typing import Any, ClassVar
 
+from teachrl._checks import check, check_count, check_flag, check_number
 from teachrl.configurable import Configurable
 from teachrl.errors import InvalidHyperparameter
-from teachrl.schedules import make_schedule
+from teachrl.schedules import checked_schedule
 from teachrl.student import Student
 
 Number = dict[str, Any] | float
 Spec = dict[str, Any] | str
+
+_LEAST = {
+    "keep": 0, "rounds": 1, "horizon": 1, "epochs": 1, "batch_size": 1, "most_batches": 1, "sequence": 1, "burn_in": 0,
+    "gradient_length": 1,
+}  # fmt: skip
 
 
 class Method(Configurable):
@@ -128,25 +135,55 @@ class Distillation(Method):
             InvalidHyperparameter: If one is impossible.
             UnknownName: If there is no such loss or schedule.
         """
-        name, grid = type(self).__name__, self.grid()
-        least = {
-            "keep": 0, "rounds": 1, "horizon": 1, "epochs": 1, "batch_size": 1, "most_batches": 1, "sequence": 1,
-            "burn_in": 0, "gradient_length": 1,
-        }  # fmt: skip
-        for argument, bound in least.items():
-            value = grid.get(argument)
-            if value is not None and (isinstance(value, bool) or value != int(value) or value < bound):
-                raise InvalidHyperparameter(f"{name}.{argument} is a whole number, at least {bound}, got {value!r}.")
-        beta = make_schedule(f"{name}.beta", grid["beta"])()
-        if not 0 <= beta <= 1:
-            raise InvalidHyperparameter(f"{name}.beta is a share of steps, from 0 to 1, got {grid['beta']!r}.")
-        for argument in ("learning_rate", "entropy_weight"):
-            make_schedule(f"{name}.{argument}", grid[argument])
-        if grid["loss"] != "auto":
-            from teachrl.distillation.losses import make_loss
+        given: Any = copy.copy(self)  # messages name this class
+        vars(given).update(self.grid())
+        for argument, least in _LEAST.items():
+            check_count(given, argument, least, optional=argument in ("horizon", "most_batches"))
+        check_number(given, "weight_decay", 0.0)
+        check_number(given, "max_grad_norm", 0.0, open_ends=True, optional=True)
+        check_flag(given, "sampled")
+        name = type(self).__name__
+        checked_schedule(f"{name}.beta", given.beta, 0.0, 1.0, waits=True)
+        checked_schedule(f"{name}.learning_rate", given.learning_rate, 0.0)
+        checked_schedule(f"{name}.entropy_weight", given.entropy_weight, 0.0)
+        self._check_demonstrations(given)
+        self._check_loss(given.loss)
+        self._check_fusion(given.fusion)
 
-            make_loss(grid["loss"])
-        if grid["fusion"] is not None:
-            from teachrl.distillation.fusions import make_fusion
+    def _check_demonstrations(self, given: Any) -> None:
+        """Checks that they are a name, and are kept; whether they are there is found out when a run begins."""
+        if given.demonstrations is None:
+            return
+        named = isinstance(given.demonstrations, str) and bool(given.demonstrations)
+        check(given, "demonstrations", named, "a file's path, minari:<dataset id> or None")
+        if given.keep == 0:
+            raise InvalidHyperparameter("Demonstrations are kept, and learned from many times: `keep` must not be 0.")
 
-            make_fusion(grid["fusion"])
+    def _check_loss(self, loss: Spec) -> None:
+        """Checks that there is such a loss, and that labels are all it needs."""
+        if loss == "auto":
+            return
+        from teachrl.distillation.losses import make_loss
+
+        estimator = getattr(make_loss(loss), "estimator", "exact")
+        if estimator != "exact":
+            raise InvalidHyperparameter(
+                f"{type(self).__name__}.loss: the estimator {estimator!r} needs the actions that the student took, "
+                "which are not kept beside its labels. Take `exact`, or the method KDRL."
+            )
+
+    def _check_fusion(self, fusion: Any) -> None:
+        """Checks that there is such a rule, and that what it needs is known here."""
+        if fusion is None:
+            return
+        from teachrl.distillation.fusions import make_fusion
+        from teachrl.distillation.weights import Advantage, Scheduled
+
+        name, made = f"{type(self).__name__}.fusion", make_fusion(fusion)
+        if isinstance(made, Scheduled):
+            checked_schedule(name, made.schedule, 0.0, 1.0)
+        if isinstance(made, Advantage):
+            raise InvalidHyperparameter(
+                f"{name}: the rule 'advantage' needs advantages of the teacher's actions, which nothing here knows. "
+                "Take a number, a schedule or tgeo."
+            )

@@ -14,8 +14,9 @@ class OnPolicy(Distillation):
     """Online distillation as in rsl_rl: the student acts, and each round is learned from once, in time order.
 
     Defaults are those of rsl_rl's `Distillation` (https://github.com/leggedrobotics/rsl_rl): one epoch, windows of 15
-    steps with losses summed, Adam 1e-3, the squared error, the gradient not clipped. A horizon of 120 steps is Isaac
-    Lab's. Unlike there no step is left out where the horizon is no multiple of the window.
+    steps with losses summed, Adam 1e-3, the gradient not clipped. A horizon of 120 steps is Isaac Lab's. Its loss, the
+    squared error whatever the labels, is `mse`; ours is `auto`. Unlike there no step is left out where the horizon is
+    no multiple of the window.
 
     Args:
         beta: Share of steps that the teacher does, drawn for each environment and step: 1 is behaviour cloning, 0

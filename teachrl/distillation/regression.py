@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from teachrl._checks import check_number
 from teachrl.distillation.continuous import Continuous
 from teachrl.distillation.family import Family, Parameters
-from teachrl.distillation.loss import Loss, check_number
+from teachrl.distillation.loss import Loss
 from teachrl.distillation.targets import Targets
 from teachrl.errors import InvalidTeacher, NonFiniteData
 from teachrl.schedules import START, Moment
@@ -81,7 +82,7 @@ class Regression(Loss):
             teacher = family.to_unit(targets.actions)
         else:
             raise InvalidTeacher(f"{self.name} compares logits, and these labels are bare actions.")
-        if not bool(torch.isfinite(teacher).all()):
+        if family.discrete and not bool(torch.isfinite(teacher).all()):
             raise NonFiniteData(
                 f"{self.name} compares logits, and the teacher's hold infinity: actions of probability 0. Use a KL, "
                 "which takes them as they are."

@@ -11,7 +11,7 @@ import torch
 from gymnasium import spaces
 from torch import Tensor
 
-from teachrl.distillation.families import Family, Parameters, choose_family
+from teachrl.distillation.families import Choices, Family, Parameters, choose_family
 from teachrl.errors import InvalidHyperparameter, InvalidTeacher, NonFiniteData
 
 
@@ -56,11 +56,15 @@ def make_targets(
         dtype: Of all numbers but choices.
 
     Raises:
-        InvalidTeacher: If shapes do not fit the space, actions lie outside it or parameters are impossible.
+        InvalidTeacher: If shapes do not fit the space, choices lie outside it or between its options, or parameters are
+            impossible.
         NonFiniteData: If a label that counts holds NaN or infinity.
     """
     shape = tuple(space.shape or ())
-    given = torch.as_tensor(np.asarray(actions) if not isinstance(actions, Tensor) else actions, device=device)
+    actions = actions if isinstance(actions, Tensor) else np.asarray(actions)
+    if isinstance(actions, np.ndarray) and actions.dtype.kind not in "biuf":
+        raise InvalidTeacher(f"Labels for {space} are actions in numbers, got an array of {actions.dtype}.")
+    given = torch.as_tensor(actions, device=device)
     lead = given.shape[: given.ndim - len(shape)]
     if tuple(given.shape[len(lead) :]) != shape:
         raise InvalidTeacher(f"Labels for {space} are actions of shape (..., {shape}), got {tuple(given.shape)}.")
@@ -89,6 +93,8 @@ def _actions(space: spaces.Space[Any], given: Tensor, mask: Tensor, dtype: torch
     first = torch.as_tensor(np.asarray(getattr(space, "start", 0)), device=given.device)
     if given.is_floating_point():
         _check_finite("actions", given, mask, lead=mask.ndim)
+        if between := int(((given != given.round()) & _wide(mask, given)).sum()):
+            raise InvalidTeacher(f"Labels must be actions of {space}; {between} of {given.numel()} are between two.")
     choices = torch.where(_wide(mask, given), given, first.to(given)).long()
     _check_range(space, choices - first.long())
     return choices
@@ -108,12 +114,15 @@ def _parameter(family: Family, name: str, values: Tensor, mask: Tensor) -> Tenso
         raise InvalidTeacher(f"{name!r} of the labels is ({tuple(mask.shape)}, {family.width}), got "
                              f"{tuple(values.shape)}.")  # fmt: skip
     safe = torch.where(mask.unsqueeze(-1), values, torch.full_like(values, family.fill[name]))
-    if family.discrete:
-        # -inf is an option that is never taken, but one of them must be possible
+    if isinstance(family, Choices):
+        # -inf is an option that is never taken, but one of each choice must be possible
         nothing = safe.masked_fill(safe == -torch.inf, 0.0)
         _check_finite(name, nothing, mask, lead=mask.ndim)
-        if bool((safe == -torch.inf).all(-1).any()) and len(getattr(family, "sizes", ())) == 1:
-            raise InvalidTeacher("The teacher's labels give every action probability 0: all logits of a row are -inf.")
+        if bool(family.impossible({name: safe}).any()):
+            raise InvalidTeacher(
+                "The teacher's labels give every action probability 0: all logits of a row are -inf, or all of one of "
+                "its choices."
+            )
         return safe
     _check_finite(name, safe, mask, lead=mask.ndim)
     if name in family.positive and bool((safe <= 0).any()):

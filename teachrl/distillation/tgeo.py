@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from teachrl.distillation.loss import check_number, masked_mean
+from teachrl._checks import check_count, check_number
+from teachrl.distillation.loss import masked_mean
 from teachrl.distillation.weights import Fusion, Triangle, fuse
 from teachrl.errors import InvalidHyperparameter
 from teachrl.schedules import START, Moment
@@ -47,7 +48,7 @@ class TGeo(Fusion):
 
     def validate(self, setup: Any = None) -> None:
         """Checks the arguments."""
-        check_number(self, "hidden", 1)
+        check_count(self, "hidden", 1)
         check_number(self, "learning_rate", 0.0, open_ends=True)
 
     def begin(self, width: int, generator: torch.Generator, device: torch.device | str = "cpu") -> None:

@@ -50,6 +50,15 @@ def _tensor(array: Any, device: torch.device | str) -> torch.Tensor:
     return torch.as_tensor(array, device=device)
 
 
+def detached(state: Any) -> Any:
+    """Returns a state of modules and optimisers with copies of its tensors, without gradient and on the CPU."""
+    if isinstance(state, torch.Tensor):
+        return state.detach().cpu().clone()
+    if isinstance(state, dict):
+        return {key: detached(part) for key, part in state.items()}
+    return [detached(part) for part in state] if isinstance(state, list) else state
+
+
 def compact(space: spaces.Space[Any], actions: Array) -> Array:
     """Returns actions in the smallest type that holds all of their space; numbers as float32."""
     if isinstance(space, spaces.Box):

@@ -14,10 +14,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from teachrl._checks import check_number
 from teachrl.configurable import Configurable
-from teachrl.distillation.loss import check_number
 from teachrl.errors import InvalidHyperparameter
-from teachrl.schedules import START, Moment, Schedule, make_schedule
+from teachrl.schedules import START, Moment, Schedule, checked_schedule, make_schedule
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,6 +88,10 @@ class Scheduled(Fusion):
     def schedule(self) -> Schedule:
         """The schedule, to be told of successes if it waits for them."""
         return make_schedule("Scheduled.alpha", self.alpha)
+
+    def validate(self, setup: Any = None) -> None:
+        """Checks that alpha is a share all through a run."""
+        checked_schedule("Scheduled.alpha", self.alpha, 0.0, 1.0, waits=True)
 
     def __call__(
         self,

@@ -30,7 +30,7 @@ def begun(d: int, **arguments: Any) -> TGeo:
 
 def test_constant_and_scheduled_shares() -> None:
     assert torch.equal(make_fusion(0.3)(LOSSES), torch.full((2, 3), 0.3))
-    ramp = make_fusion({"schedule": "linear", "from": 0, "to": 2})
+    ramp = make_fusion({"schedule": "linear", "from": 0, "to": 1, "until": 0.5})
     assert torch.equal(ramp(LOSSES, Moment(0.25)), torch.full((2, 3), 0.5))
     assert torch.equal(ramp(LOSSES, Moment(1.0)), torch.ones(2, 3))
     torch.testing.assert_close(fuse(torch.tensor(0.25), torch.tensor(4.0), torch.tensor(8.0)), torch.tensor(7.0))
@@ -120,7 +120,10 @@ def test_tgeo_continues_from_its_state() -> None:
         ("tgoe", UnknownName, "Did you mean 'tgeo'"),
         ({"name": "tgeo", "hiden": 3}, InvalidHyperparameter, "hiden"),
         ({"name": "tgeo", "learning_rate": 0}, InvalidHyperparameter, "above 0"),
+        ({"name": "tgeo", "hidden": 1.5}, InvalidHyperparameter, "integer of at least 1"),
         ({"schedule": "linear"}, InvalidHyperparameter, "alpha"),
+        ({"schedule": "linear", "from": 0, "to": 2}, InvalidHyperparameter, "alpha.*values from 0 to 2"),
+        (3.0, InvalidHyperparameter, "alpha must be a number of at least 0 and at most 1"),
         (None, InvalidHyperparameter, "alpha"),
     ],
 )

@@ -166,6 +166,14 @@ def test_standardised_logits_have_no_size() -> None:
         loss.check(pair, few.family)
 
 
+def test_impossible_options_cannot_be_standardised() -> None:
+    family = choose_family(spaces.Discrete(3), ["logits"])
+    targets = make_targets(family.space, np.zeros(1, int), {"logits": np.array([[0.0, 1.0, -np.inf]])})
+    loss = make_loss({"name": "forward_kl", "standardize": True})
+    with pytest.raises(NonFiniteData, match="Set standardize to false"):
+        loss(family, {"logits": torch.zeros(1, 3)}, targets)
+
+
 @pytest.mark.parametrize("kind", ["Categorical", "Bernoulli"])
 def test_jensen_shannon_lies_between_the_two_kls(kind: str) -> None:
     family, parameters, targets = sides(kind, kind)
@@ -295,6 +303,12 @@ def test_losses_come_from_plain_data_and_go_back(name: str) -> None:
         ({"name": "huber", "delta": 0}, InvalidHyperparameter, "above 0"),
         ({"name": "reverse_kl", "estimator": "k4"}, InvalidHyperparameter, "exact, k1, k2, k3"),
         ({"name": "nll", "least_std": "much"}, InvalidHyperparameter, "at least 0"),
+        (
+            {"name": "js", "standardize": "yes"},
+            InvalidHyperparameter,
+            "JensenShannon.standardize must be true or false",
+        ),
+        ({"name": "js", "temperature": {"schedule": "success"}}, InvalidHyperparameter, "temperature"),
         ({"alpha": 1}, InvalidHyperparameter, "A loss is a name"),
         ("teachrl.seeds.SeedTree", UnknownName, "class"),
         ("teachrl.student.Student", InvalidHyperparameter, "not a loss"),

@@ -61,8 +61,22 @@ def test_labels_that_do_not_fit_the_space_are_refused() -> None:
         make_targets(spaces.Discrete(3), np.array([0, 3]))
     with pytest.raises(InvalidTeacher, match="all logits of a row are -inf"):
         make_targets(spaces.Discrete(2), np.array([0]), {"logits": np.full((1, 2), -np.inf)})
+    with pytest.raises(InvalidTeacher, match="1 of 2 are between two"):
+        make_targets(spaces.Discrete(3), np.array([0.7, 1.0]))
+    with pytest.raises(InvalidTeacher, match="actions in numbers"):
+        make_targets(spaces.Discrete(3), np.array(["left"]))
     with pytest.raises(InvalidTeacher, match="a diagonal Gaussian"):
         make_targets(BOX, np.zeros((1, 2)), {"logits": np.zeros((1, 2))})
+
+
+def test_each_choice_of_several_needs_an_option() -> None:
+    logits, several = np.array([[0.0, 0.0, -np.inf, -np.inf, -np.inf]]), spaces.MultiDiscrete([2, 3])
+    with pytest.raises(InvalidTeacher, match="all of one of its choices"):
+        make_targets(several, np.zeros((1, 2), int), {"logits": logits})
+    logits[0, 4] = 0.0
+    assert make_targets(several, np.zeros((1, 2), int), {"logits": logits}).parameters is not None
+    off = {"logits": np.full((1, 2), -np.inf)}
+    assert make_targets(spaces.MultiBinary(2), np.zeros((1, 2), int), off).parameters is not None
 
 
 def test_choices_keep_their_offset_where_masked_out() -> None:

@@ -52,7 +52,7 @@ class Tiny(torch.nn.Module):
     def observe(self, observations):
         self.observed += observations.shape[0] * observations.shape[1]
 
-    def policy(self):
+    def policy(self, generator=None):
         return TinyPolicy(self)
 
 
@@ -78,6 +78,9 @@ class TinyPolicy:
     def act(self, observations, state=None, first=None, deterministic=True):
         actions, _, state = self.answer(observations, state, first, deterministic)
         return actions, state
+
+    def after(self, state, executed):
+        return None if state is None else (state[0], executed)
 
 
 class TinyNetwork(Configurable):
