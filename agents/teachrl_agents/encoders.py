@@ -18,7 +18,7 @@ from teachrl_agents.normaliser import Normaliser
 SMALL = 36
 """Images with fewer pixels along a side do not fit through the kernels of Mnih et al. 2015."""
 SYMBOLS = 32
-"""An integer image whose largest entry is below this shows symbols rather than brightness."""
+"""An integer image whose entries can be no more different numbers, 0 one of them, shows symbols, not brightness."""
 _ACTIVATIONS: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "relu": nn.ReLU, "elu": nn.ELU}
 Leaves = dict[tuple[str, ...], spaces.Space[Any]]
 
@@ -53,12 +53,11 @@ class Pixels(nn.Module):
         super().__init__()
         self.channels_last = space.shape.index(min(space.shape)) != 0
         height, width, channels = space.shape if self.channels_last else (*space.shape[1:], space.shape[0])
-        top, integer = float(np.max(space.high)), space.dtype.kind in "iu"
-        self.scale = 1.0 / top if integer and top > 1 else 1.0
+        self.scale = _scale(space)
         self.embedding: nn.Linear | None = None
-        if symbols and integer and top < SYMBOLS:
-            self.embedding = nn.Linear(channels * (int(top) + 1), symbols, bias=False)
-            self.register_buffer("known", torch.arange(int(top) + 1), persistent=False)
+        if symbols and space.dtype.kind in "iu" and (known := _entries(space)).stop - known.start <= SYMBOLS:
+            self.embedding = nn.Linear(channels * len(known), symbols, bias=False)
+            self.register_buffer("known", torch.arange(known.start, known.stop), persistent=False)
             channels = symbols
         self.convolutions, size = _convolutions(channels, height, width)
         self.out = nn.Sequential(nn.Linear(size, features), nn.ReLU())
@@ -150,7 +149,7 @@ class Encoder(nn.Module):
         """Returns the entries that are numbers, side by side, (B, D), as they came."""
         parts = []
         for path, space in self._numbers.items():
-            part = _at(observations, path).flatten(1).float()
+            part = _row(_at(observations, path)).float()
             parts.append(part * _scale(space) if _is_image(space) else part)
         return _side_by_side(parts)
 
@@ -179,9 +178,22 @@ def _is_image(space: spaces.Space[Any]) -> bool:
     return isinstance(space, spaces.Box) and len(space.shape) == 3
 
 
+def _entries(space: spaces.Space[Any]) -> range:
+    """Returns the whole numbers that an integer Box may hold, and from 0 on if none is below."""
+    return range(min(0, int(np.min(space.low))), int(np.max(space.high)) + 1)  # type: ignore[attr-defined]
+
+
 def _scale(space: spaces.Space[Any]) -> float:
-    top = float(np.max(space.high))  # type: ignore[attr-defined]
-    return 1.0 / top if space.dtype is not None and space.dtype.kind in "iu" and top > 1 else 1.0
+    """Returns what brings integers to a size of 1 at most."""
+    if space.dtype is None or space.dtype.kind not in "iu":
+        return 1.0
+    known = _entries(space)
+    return 1.0 / max(1, known.stop - 1, -known.start)
+
+
+def _row(x: Tensor) -> Tensor:
+    """Returns entries (B, *o) as rows (B, D), a single number as one of one."""
+    return x.unsqueeze(1) if x.ndim == 1 else x.flatten(1)
 
 
 def _at(observations: Any, path: Sequence[str]) -> Tensor:
@@ -192,11 +204,11 @@ def _at(observations: Any, path: Sequence[str]) -> Tensor:
 
 def _one_hot(space: spaces.Space[Any], values: Tensor) -> Tensor:
     if isinstance(space, spaces.MultiBinary):
-        return values.flatten(1).float()
+        return _row(values).float()
     if isinstance(space, spaces.Discrete):
         return functional.one_hot(values.long() - int(space.start), int(space.n)).float()
     sizes = space.nvec.reshape(-1)  # type: ignore[attr-defined]
-    flat = values.flatten(1).long() - torch.as_tensor(space.start.reshape(-1), device=values.device)  # type: ignore[attr-defined]
+    flat = _row(values).long() - torch.as_tensor(space.start.reshape(-1), device=values.device)  # type: ignore[attr-defined]
     return torch.cat([functional.one_hot(flat[:, i], int(k)) for i, k in enumerate(sizes)], dim=-1).float()
 
 

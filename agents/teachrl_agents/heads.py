@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
 import torch
 from gymnasium import spaces
 from torch import Tensor, nn
@@ -77,12 +76,17 @@ class Head(nn.Module):
         if self.kind in ("gaussian", "squashed") and not state_std:
             self.log_std = nn.Parameter(torch.full((family.width,), self.initial))
         if isinstance(family, Gaussian):
-            low, high = (np.asarray(end, np.float64).reshape(-1) for end in (family.space.low, family.space.high))  # type: ignore[attr-defined]
-            bounded = np.isfinite(low) & np.isfinite(high)
-            with np.errstate(invalid="ignore", over="ignore"):
-                middle, half = np.where(bounded, (low + high) / 2, 0.0), np.where(bounded, (high - low) / 2, 1.0)
-            self.register_buffer("middle", torch.as_tensor(middle, dtype=torch.float32))
-            self.register_buffer("unit", torch.as_tensor(half, dtype=torch.float32))
+            for name, part in zip(("middle", "unit"), family.units, strict=True):
+                self.register_buffer(name, part.float())
+            self._scaled = self._is_scaled()
+
+    def _is_scaled(self) -> bool:
+        return bool((self.middle != 0).any() or (self.unit != 1).any())
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        super()._load_from_state_dict(*args, **kwargs)
+        if isinstance(self.family, Gaussian):
+            self._scaled = self._is_scaled()
 
     def forward(self, features: Tensor) -> dict[str, Tensor]:
         """Returns the parameters by name, each (..., width), for features (..., F)."""
@@ -95,6 +99,8 @@ class Head(nn.Module):
         mean, std = self._moments(outputs)
         if self.kind == "squashed":
             return {"pre_tanh_mean": mean, "pre_tanh_std": std}
+        if not self._scaled:
+            return {"mean": mean, "std": std}
         return {"mean": self.middle + self.unit * mean, "std": self.unit * std}
 
     def _moments(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
@@ -108,14 +114,25 @@ class Head(nn.Module):
         """Sets the standard deviation, in half ranges; one that depends on the features is shifted to it at zero.
 
         Raises:
-            InvalidHyperparameter: If the distributions have none.
+            InvalidHyperparameter: If the distributions have none, or it is not a finite number above 0.
         """
         if self.kind not in ("gaussian", "squashed"):
             raise InvalidHyperparameter(f"A {self.family.title} has no standard deviation to set to {std}.")
+        found = _logarithm(std)
         if hasattr(self, "log_std"):
-            self.log_std.fill_(math.log(std))
+            self.log_std.fill_(found)
         else:
-            self.linear.bias[self.family.width :].fill_(math.log(std) - self.initial)
+            self.linear.bias[self.family.width :].fill_(found - self.initial)
+
+
+def _logarithm(std: float) -> float:
+    try:
+        found = math.log(std)
+    except (TypeError, ValueError):
+        found = math.nan
+    if not math.isfinite(found):
+        raise InvalidHyperparameter(f"A standard deviation is a finite number above 0, got {std!r}.")
+    return found
 
 
 def draw(family: Family, parameters: dict[str, Tensor], generator: torch.Generator | None) -> Tensor:

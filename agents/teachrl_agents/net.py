@@ -16,6 +16,7 @@ from gymnasium import spaces
 from torch import Tensor, nn
 
 from teachrl.distillation.families import Family
+from teachrl.errors import InvalidHyperparameter
 from teachrl_agents.encoders import Encoder, layers, mapped
 from teachrl_agents.heads import Head, make_family
 from teachrl_agents.memory import Memory
@@ -58,7 +59,9 @@ class Net(nn.Module):
     Attributes:
         family: The distributions that it answers with.
         recurrent: Whether it has a memory.
+        traceable: Whether its way depends on shapes alone, so that its gradients can be written down once.
         carries: Whether it has a memory or sees the previous action.
+        arguments: What it was made with, by name and as data, but for spaces, critic and seed.
         state_size: S, 0 without a memory.
     """
 
@@ -85,6 +88,14 @@ class Net(nn.Module):
         seed: int = 0,
     ) -> None:
         super().__init__()
+        shared = {
+            "vectors": tuple(vectors), "features": features, "symbols": symbols, "convolve": convolve,
+            "activation": activation, "normalize": normalize,
+        }  # fmt: skip
+        self.arguments: dict[str, Any] = {
+            **shared, "family": family, "hidden": tuple(hidden), "cell": cell, "memory": memory, "std": std,
+            "state_std": state_std, "previous": previous,
+        }  # fmt: skip
         self.observation_space, self.action_space, self.critic_space = observation_space, action_space, critic_space
         self.family: Family = make_family(action_space, family)
         self.previous = previous
@@ -92,10 +103,6 @@ class Net(nn.Module):
         dtype = torch.float32 if isinstance(action_space, spaces.Box) else torch.int64
         self._blank = torch.zeros(self.family.shape, dtype=dtype) + first.to(dtype)
         columns = self.family.action_points(self._blank.unsqueeze(0)).shape[-1] if previous else 0
-        shared = {
-            "vectors": vectors, "features": features, "symbols": symbols, "convolve": convolve,
-            "activation": activation, "normalize": normalize,
-        }  # fmt: skip
         with torch.random.fork_rng(devices=[]):  # modules draw initial weights when they are made
             self.encoder = Encoder(observation_space, **shared, previous=columns)  # type: ignore[arg-type]
             width = self.encoder.width
@@ -112,6 +119,7 @@ class Net(nn.Module):
                 body, top = layers(width, own, activation)
                 self.critic = nn.Sequential(*body, nn.Linear(top, 1))
         self.recurrent = self.memory is not None
+        self.traceable = not self.recurrent
         self.carries = self.recurrent or previous
         self.state_size = self.memory.state_size if self.memory is not None else 0
         self._initialise(seed)
@@ -170,11 +178,16 @@ class Net(nn.Module):
             critic: Tensors (T, N, *c) of the critic's own view, where it has one.
             values: Whether to ask the critic.
             burn_in: Number of first steps that only warm up the memory: without gradient, and left out of the answer.
+
+        Raises:
+            InvalidHyperparameter: If `burn_in` leaves no step to answer.
         """
         steps, n = _sizes(observations, self.observation_space)
         first = torch.zeros(steps, n, dtype=torch.bool, device=self.device) if first is None else first
         state = self.initial_state(n) if state is None else state
         if burn_in:
+            if not 0 < burn_in < steps:
+                raise InvalidHyperparameter(f"burn_in is a number of steps below the {steps} given, got {burn_in}.")
             state = self._warmed(observations, previous, first, state, burn_in)
             observations, critic = (_from(part, burn_in) for part in (observations, critic))
             previous, first, steps = _from(previous, burn_in), first[burn_in:], steps - burn_in

@@ -12,6 +12,7 @@ from torch import Tensor
 from teachrl.errors import InvalidStudent
 from teachrl.lessons import Array, Bools, Floats, Observations
 from teachrl_agents.net import Net, Out, one_step, to_tensors
+from teachrl_agents.ppo_rollout import executable
 
 Carried = dict[str, Array]
 
@@ -58,7 +59,7 @@ class NetPolicy:
         parameters = {name: part[0] for name, part in out.parameters.items()}
         family = self.net.family
         chosen = family.mode(parameters) if deterministic else family.sample(parameters, self._generator)
-        actions = chosen.cpu().numpy().astype(self.net.action_space.dtype)
+        actions = executable(chosen.cpu().numpy(), self.net.action_space)
         carried = {"memory": out.state.cpu().numpy(), "previous": actions} if self.recurrent else None
         return actions, {name: part.cpu().numpy() for name, part in parameters.items()}, carried
 
@@ -91,6 +92,12 @@ class NetPolicy:
             raise InvalidStudent(f"The network {why}, so that observations have no values.")
         values = self._run(observations, state, first, values=True).values
         return np.asarray(values[0].cpu().numpy() if values is not None else np.empty(0))
+
+    def after(self, state: Any, executed: Array) -> Any:
+        """Returns the state with what was executed, (B, *a), in place of what the policy chose."""
+        if state is None:
+            return None
+        return {**state, "previous": np.asarray(executed).astype(self.net.action_space.dtype)}
 
     def _run(self, observations: Observations, state: Carried | None, first: Bools | None, values: bool) -> Out:
         seen = one_step(to_tensors(observations, self.net.device))

@@ -6,10 +6,11 @@ entries one-hot. Initial weights depend on `seed` alone; the global generator is
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from teachrl._checks import check, check_count, check_flag, check_number
 from teachrl.configurable import Configurable
-from teachrl.errors import InvalidHyperparameter
 
 if TYPE_CHECKING:
     from gymnasium import spaces
@@ -76,7 +77,7 @@ class MLP(Network):
         family: The distribution over a Box: `gaussian` (`auto`), `squashed` by tanh, or `beta`.
         std: Initial standard deviation over a Box, in half ranges of the action (of the space where it has no bounds).
         state_std: Whether the standard deviation depends on what is seen.
-        normalize: Normalise by running mean and variance, images and discrete entries left out.
+        normalize: Normalise by running mean and variance, scaled images too, discrete entries left out.
         previous: Whether the previous action is seen too.
     """
 
@@ -100,7 +101,7 @@ class MLP(Network):
 
     def plan(self) -> dict[str, Any]:
         """Returns the arguments of `Net`."""
-        return {**_common(self), "hidden": tuple(self.hidden), "convolve": False}
+        return {**_common(self), "hidden": _widths(self, "hidden"), "convolve": False}
 
 
 class CNN(Network):
@@ -150,8 +151,8 @@ class CNN(Network):
     def plan(self) -> dict[str, Any]:
         """Returns the arguments of `Net`."""
         return {
-            **_common(self), "hidden": tuple(self.hidden), "vectors": tuple(self.vectors),
-            "features": self.features, "symbols": self.symbols,
+            **_common(self), "hidden": _widths(self, "hidden"), "vectors": _widths(self, "vectors"),
+            "features": _whole(self, "features", 1), "symbols": _whole(self, "symbols", 0),
         }  # fmt: skip
 
 
@@ -203,8 +204,8 @@ class Recurrent(Network):
     def plan(self) -> dict[str, Any]:
         """Returns the arguments of `Net`."""
         return {
-            **_common(self), "hidden": (), "vectors": tuple(self.vectors), "features": self.features,
-            "symbols": self.symbols, "cell": self.cell, "memory": self.hidden,
+            **_common(self), "hidden": (), "vectors": _widths(self, "vectors"), "features": _whole(self, "features", 1),
+            "symbols": _whole(self, "symbols", 0), "cell": self.cell, "memory": _whole(self, "hidden", 1),
         }  # fmt: skip
 
 
@@ -220,8 +221,24 @@ def network_for(observation_space: spaces.Space[Any]) -> Network:
 
 def _common(network: Network) -> dict[str, Any]:
     """Returns the arguments that all networks have, checked."""
+    check_number(network, "std", 0, open_ends=True)
+    for name in ("state_std", "normalize", "previous"):
+        check_flag(network, name)
     names = ("activation", "family", "std", "state_std", "normalize", "previous")
-    found = {name: getattr(network, name) for name in names}
-    if not found["std"] > 0:
-        raise InvalidHyperparameter(f"{type(network).__name__}.std is a number above 0, got {found['std']!r}.")
-    return found
+    return {name: getattr(network, name) for name in names}
+
+
+def _whole(network: Network, name: str, least: int) -> int:
+    """Returns the argument of that name, a whole number from `least` up."""
+    check_count(network, name, least)
+    return int(getattr(network, name))
+
+
+def _widths(network: Network, name: str) -> tuple[int, ...]:
+    """Returns the argument of that name, the widths of some layers or of none."""
+    found = getattr(network, name)
+    right = isinstance(found, list | tuple) and all(
+        not isinstance(width, bool) and isinstance(width, Integral) and int(width) >= 1 for width in found
+    )
+    check(network, name, right, "a list of integers of at least 1, the width of each layer")
+    return tuple(int(width) for width in found)

@@ -10,7 +10,7 @@ LIMIT = 10.0
 
 
 class Normaliser(nn.Module):
-    """(x - mean) / sqrt(var + 1e-8), clipped to 10 either way; the identity until something was observed.
+    """(x - mean) / sqrt(var + 1e-8), clipped to 10 either way; only clipped until something was observed.
 
     Mean and variance are kept in float64 and merged batch by batch (Chan et al. 1979). Everything is a buffer, and so
     part of `state_dict`.

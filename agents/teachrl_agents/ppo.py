@@ -3,22 +3,22 @@
 Schulman et al. 2017, https://arxiv.org/abs/1707.06347; the details are those of Huang et al. 2022,
 https://iclr-blog-track.github.io/2022/03/25/ppo-implementation-details/. Labels in the objective: kickstarting,
 https://arxiv.org/abs/1803.03835, and KDRL, https://arxiv.org/abs/2506.02208. A critic that sees more than the actor:
-https://arxiv.org/abs/1710.06542. Group-relative advantages: https://arxiv.org/abs/2402.03300.
+https://arxiv.org/abs/1710.06542. Group-relative advantages: https://arxiv.org/abs/2402.03300. Dual clipping:
+https://arxiv.org/abs/1912.09729.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from teachrl.errors import InvalidStudent
 from teachrl.lessons import Array, Bools, Experience, Floats, Observations, Rollout
-from teachrl.observations import view_space
 from teachrl.schedules import Moment
 from teachrl.student import all_channels, learn_together
-from teachrl_agents.nets import network_for
-from teachrl_agents.ppo_settings import PPOArguments
+from teachrl_agents.ppo_gae import gae
+from teachrl_agents.ppo_settings import DUAL_CLIP, MOST_LOG_RATIO, PPOArguments
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,8 +33,8 @@ class PPO(PPOArguments):
     """Proximal policy optimisation; where teachers give labels, it matches them as well.
 
     The objective is rl_weight (policy + vf_coef value - ent_coef entropy) + label_weight distillation. Actions that
-    teachers override are learned from as executed, with their own log-probabilities; lessons with `learn=False` are
-    left out.
+    teachers override are learned from as executed, with their own log-probabilities, and bad ones of them with a dual
+    clip; lessons with `learn=False` are left out.
     """
 
     accepts = all_channels()
@@ -46,60 +46,51 @@ class PPO(PPOArguments):
   year = {2017}
 }"""
     _net: Net | None = None
+    _seeds: tuple[int, ...] = ()
+    _scalars: dict[str, float] | None = None
 
     def begin(self, classroom: Classroom, seed: np.random.SeedSequence, total_steps: int) -> None:
-        """Makes the network and the optimiser.
+        """Makes the network and the optimiser; a path to start from is read when the network is first needed.
 
         Raises:
             InvalidHyperparameter: If an argument is impossible, or the weights to start from do not fit.
             InvalidStudent: If the network cannot see or act in such a classroom.
             UnknownName: If there is no view `critic_view`.
         """
+        from teachrl_agents.ppo_start import started_net
+
+        self.validate(None)
+        self._classroom, self._total_steps, self._net = classroom, total_steps, None
+        self._seeds = tuple(int(s) for s in seed.generate_state(4, np.uint64) >> np.uint64(1))
+        if not isinstance(self.start, str):
+            self._take(*started_net(self, classroom, self._seeds[0]))
+        classroom.gamma = self.gamma
+
+    def _take(self, net: Net, new_critic: bool) -> None:
+        """Makes everything else for a network, whose critic may be new beside an actor that is not."""
         import torch
 
         from teachrl_agents.ppo_buffer import ReturnScale
         from teachrl_agents.ppo_labels import LabelTerm
 
-        self.validate(None)
-        self._classroom, self._total_steps = classroom, total_steps
-        weights_seed, action_seed, order_seed = (int(s) for s in seed.generate_state(3, np.uint64) >> np.uint64(1))
-        self._net = self._build(weights_seed)
-        self._weights = list(self._net.parameters())
+        classroom = self._classroom
+        self._net, self._weights = net, list(net.parameters())
         self._optimizer = torch.optim.Adam(self._weights, lr=1.0, eps=1e-5, fused=True)
-        self._generator = torch.Generator(self._net.device).manual_seed(action_seed)
-        self._order = np.random.default_rng(order_seed)
+        self._generator = torch.Generator(net.device).manual_seed(self._seeds[1])
+        self._sampler = torch.Generator(net.device).manual_seed(self._seeds[3])  # for those who ask its policy
+        self._order = np.random.default_rng(self._seeds[2])
         self._labels = None
         if "labels" in classroom.channels:
             self._labels = LabelTerm(
-                classroom.single_action_space, self._net.family, self.label_loss, self.kl_in, self.label_mask,
-                self.success_return, self._net.device,
+                classroom.single_action_space, net.family, self.label_loss, self.kl_in, self.label_mask,
+                self.success_return, net.device,
             )  # fmt: skip
-        self._scale = ReturnScale(classroom.num_envs, self.gamma) if self.normalize_rewards else None
-        self._memory = self._net.initial_state(classroom.num_envs)
-        self._previous = self._net.blank_actions(classroom.num_envs)
-        self._running = np.zeros(classroom.num_envs)
-        self._rollouts, self._scalars = 0, dict[str, float]()
+        scaled = new_critic if self.normalize_rewards is None else self.normalize_rewards
+        self._scale = ReturnScale(classroom.num_envs, self.gamma) if scaled else None
+        self._memory, self._previous = net.initial_state(classroom.num_envs), net.blank_actions(classroom.num_envs)
+        self._running = np.zeros((2, classroom.num_envs))
+        self._rollouts, self._scalars = 0, {}
         self._make_room()
-        classroom.gamma = self.gamma
-
-    def _build(self, seed: int) -> Net:
-        import torch
-
-        from teachrl_agents.net_files import load_weights
-
-        classroom, critic_space = self._classroom, None
-        if self.critic_view is not None:
-            critic_space = view_space(classroom.envs.single_observation_space, self.critic_view)
-        space = classroom.single_observation_space
-        net = (self.network or network_for(space)).build(
-            space, classroom.single_action_space, values=True, critic_space=critic_space, seed=seed
-        )
-        net.to(torch.device(("cuda" if torch.cuda.is_available() else "cpu") if self.device == "auto" else self.device))
-        if self.start is not None:
-            load_weights(net, self.start)
-        if self.start_std is not None:
-            net.set_std(self.start_std)
-        return net
 
     def _make_room(self) -> None:
         from teachrl_agents.ppo_rollout import Lived
@@ -110,9 +101,20 @@ class PPO(PPOArguments):
 
     # Living
 
+    def rehearse(self) -> None:
+        """Loads what it starts from, and checks that it can learn from what its teachers say.
+
+        Raises:
+            TeachrlError: If it cannot.
+        """
+        _ = self.net
+        if self._labels is not None:
+            self._labels.check(self._classroom)
+
     def learn(self, steps: int) -> None:
         """Learns for `steps` more environment steps, rounded up to whole rollouts."""
-        learn_together(self._classroom, self, -(-steps // self.granularity) * self.granularity)
+        whole = -(-steps // self.granularity) * self.granularity
+        learn_together(self._classroom, self, whole)
 
     def act(self, observations: Observations, first: Bools) -> Array:
         """Returns sampled actions (N, *a)."""
@@ -148,8 +150,8 @@ class PPO(PPOArguments):
             raise InvalidStudent("PPO records steps of the classroom that it has begun in, after they were taken.")
         row: dict[str, Any] = {
             "observations": e.observations, "actions": stored_actions(self._drawn, e.actions, last.overridden),
-            "executed": e.actions, "paid": e.rewards, "terminated": e.terminated, "truncated": e.truncated,
-            "first": e.first, "ids": e.ids, "learn": e.learn,
+            "executed": e.actions, "forced": last.overridden, "paid": e.rewards, "own": last.rewards,
+            "terminated": e.terminated, "truncated": e.truncated, "first": e.first, "ids": e.ids, "learn": e.learn,
         }  # fmt: skip
         rewards = e.rewards if self._scale is None else self._scale(e.rewards, e.first, e.learn)
         row["rewards"] = np.asarray(rewards, np.float32)
@@ -160,6 +162,7 @@ class PPO(PPOArguments):
             self._previous = torch.as_tensor(e.actions.astype(self._drawn.dtype), device=self.net.device)
         if self._labels is not None:
             self._labels.add(self._classroom.labels)
+        row["success"] = np.full(len(e.rewards), np.nan) if e.success is None else e.success
         row["following"] = self._following(e)
         self._lived.add(last.lessons, **row)
 
@@ -201,20 +204,21 @@ class PPO(PPOArguments):
         )  # fmt: skip
         lived.complete(batch, advantages, relative=self.advantages == "group")
         if bool(batch.learn.any()):
-            self._improve(batch, moment)
-            self.net.observe(batch.observations, batch.learn, batch.critic)  # from the next rollout on
+            warming = self._rollouts < self.critic_warmup
+            self._improve(batch, moment, warming)
+            seen = None if warming else batch.observations  # the actor's normaliser waits as its weights do
+            self.net.observe(seen, batch.learn, batch.critic)  # from the next rollout on
         self._running = lived.episodes.running
         self._rollouts += 1
         self._make_room()
-        return lived.rollout(batch, advantages, self.gamma, self.gae_lambda)
+        return lived.rollout(batch, rewards, advantages, self.gamma, self.gae_lambda)
 
-    def _improve(self, batch: Sequences, moment: Moment) -> None:
+    def _improve(self, batch: Sequences, moment: Moment, warming: bool) -> None:
         """Takes gradient steps on shuffled minibatches of a rollout, several times over."""
         from torch.nn.utils import clip_grad_norm_
 
-        from teachrl_agents.ppo_rollout import summary
+        from teachrl_agents.ppo_rollout import check_gradient, summary
 
-        warming = self._rollouts < self.critic_warmup
         for parameter in self.net.actor_parameters():
             parameter.requires_grad_(not warming)
         for group in self._optimizer.param_groups:
@@ -228,12 +232,13 @@ class PPO(PPOArguments):
             for parameter in self._weights:
                 parameter.grad = None
             loss.backward()  # type: ignore[no-untyped-call]
-            clip_grad_norm_(self._weights, self.max_grad_norm)
+            check_gradient(clip_grad_norm_(self._weights, self.max_grad_norm), note)
             self._optimizer.step()
         weights = () if self._labels is None else ("label_weight",)
         self._scalars = {
             **summary(self.net, batch, notes),
             **{name: self.schedules[name](moment) for name in ("learning_rate", *weights)},
+            **({} if self._labels is None else self._labels.scalars()),
         }
 
     def _minibatches(self, batch: Sequences) -> Any:
@@ -252,17 +257,23 @@ class PPO(PPOArguments):
         """Returns the loss of a minibatch and what there is to log; `compare` adds the cosine of its gradients."""
         import torch
 
+        from teachrl_agents.ppo_labels import cosine
+
         now = {name: schedule(moment) for name, schedule in self.schedules.items()}
         family, clip = self.net.family, now["clip_range"]
         out = self.net(batch.observations, batch.previous, batch.first, batch.state, critic=batch.critic)
 
         # Policy: the clipped surrogate
         log_ratio = family.log_prob(out.parameters, batch.actions) - batch.log_probs
+        log_ratio = log_ratio.clamp(-MOST_LOG_RATIO, MOST_LOG_RATIO)
         ratio, advantages = log_ratio.exp(), batch.advantages
         if self.normalize_advantages and self.advantages == "gae" and advantages.numel() > 1:
             kept = advantages if batch.whole else advantages[batch.learn]
             advantages = (advantages - kept.mean()) / (kept.std(correction=0) + 1e-8)
         surrogate = torch.minimum(advantages * ratio, advantages * ratio.clamp(1 - clip, 1 + clip))
+        if batch.forced is not None:
+            bounded = torch.maximum(surrogate, DUAL_CLIP * advantages)
+            surrogate = torch.where(batch.forced & (advantages < 0), bounded, surrogate)
         policy_loss = -batch.mean(surrogate)
 
         # Values
@@ -278,8 +289,8 @@ class PPO(PPOArguments):
         with torch.no_grad():
             note: dict[str, Any] = {
                 "policy_loss": policy_loss.detach(), "value_loss": value_loss.detach(),
-                "approx_kl": batch.mean(ratio - 1 - log_ratio),
-                "clip_fraction": batch.mean(((ratio - 1).abs() > clip).float()),
+                "approx_kl": batch.own_mean(ratio - 1 - log_ratio),
+                "clip_fraction": batch.own_mean(((ratio - 1).abs() > clip).float()),
             }  # fmt: skip
 
         # Labels
@@ -288,14 +299,8 @@ class PPO(PPOArguments):
             loss = loss + now["label_weight"] * distillation
             note["label_loss"] = distillation.detach()
             if compare:
-                note["gradient_cosine"] = self._cosine(policy_loss, distillation)
+                note["gradient_cosine"] = cosine(policy_loss, distillation, list(self.net.actor_parameters()))
         return loss, note
-
-    def _cosine(self, one: Tensor, other: Tensor) -> float:
-        """Returns the cosine between two losses' gradients, over the weights that actions depend on."""
-        from teachrl_agents.ppo_labels import cosine
-
-        return cosine(one, other, list(self.net.actor_parameters()))
 
     # What others see
 
@@ -305,20 +310,34 @@ class PPO(PPOArguments):
 
         Raises:
             InvalidStudent: Before `begin`.
+            InvalidHyperparameter: If there is nothing at the path to start from, or it does not fit.
+            InvalidRun: If the path is a directory and no run's.
         """
         if self._net is None:
+            self._check_begun()
+            from teachrl_agents.ppo_start import started_net
+
+            self._take(*started_net(self, self._classroom, self._seeds[0]))
+        return cast("Net", self._net)
+
+    def _check_begun(self) -> None:
+        if not self._seeds:
             raise InvalidStudent("This student has not begun: call begin(classroom, seed, total_steps) first.")
-        return self._net
 
     @property
     def granularity(self) -> int:
-        """Environment steps of a rollout, n_steps x num_envs."""
+        """Environment steps of a rollout, n_steps x num_envs.
+
+        Raises:
+            InvalidStudent: Before `begin`.
+        """
+        self._check_begun()
         return self.n_steps * self._classroom.num_envs
 
     @property
     def policy(self) -> NetPolicy:
         """The policy as it is now, its observation normaliser included."""
-        return self.net.policy()
+        return self.net.policy(self._sampler)
 
     def values(self, observations: Observations) -> Floats:
         """Returns the critic's values (B,) of observations (B, *o), with its memory empty.
@@ -330,7 +349,7 @@ class PPO(PPOArguments):
 
     def scalars(self) -> dict[str, float]:
         """Returns losses and what else there is to say of the last rollout."""
-        return dict(self._scalars)
+        return dict(self._scalars or {})
 
     def extend(self, total_steps: int) -> None:
         """Makes the run longer; schedules are stretched over the new length."""
@@ -339,59 +358,40 @@ class PPO(PPOArguments):
     def state_dict(self) -> dict[str, Any]:
         """Returns network, optimiser, random state, memory and counters, as data."""
         from teachrl.state import rng_state
+        from teachrl_agents.ppo_state import cloned
 
         return {
-            "net": {name: tensor.detach().clone() for name, tensor in self.net.state_dict().items()},
-            "optimizer": self._optimizer.state_dict(),
-            "generator": self._generator.get_state(),
+            "net": cloned(dict(self.net.state_dict())),
+            "optimizer": cloned(self._optimizer.state_dict()),
+            "generator": self._generator.get_state(), "sampler": self._sampler.get_state(),
             "order": rng_state(self._order),
             "memory": self._memory, "previous": self._previous, "running": self._running, "rollouts": self._rollouts,
             "scale": None if self._scale is None else self._scale.state_dict(),
-            "scalars": self._scalars,
+            "scalars": self._scalars, "network": self.net.arguments,
         }  # fmt: skip
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continues from a `state_dict`, after `begin` with the same arguments."""
-        import torch
+        """Continues from a `state_dict`, after `begin` with the same arguments; `start` need not be there any more.
 
-        from teachrl.state import set_rng_state
+        Raises:
+            InvalidStudent: Before `begin`, or if the state is of another network or another number of environments.
+        """
+        from teachrl.state import set_rng_state, set_torch_state
+        from teachrl_agents.ppo_start import make_net
+        from teachrl_agents.ppo_state import carried, load_learned
 
-        self.net.load_state_dict(state["net"])
-        self._optimizer.load_state_dict(state["optimizer"])
-        self._generator.set_state(state["generator"].cpu())
+        self._check_begun()
+        if self._net is None:
+            arguments = state["network"] if self.network is None else None
+            self._take(make_net(self, self._classroom, self._seeds[0], arguments), state["scale"] is not None)
+        load_learned(self.net, self._optimizer, state)
+        set_torch_state(self._generator, state["generator"])
+        if "sampler" in state:  # states from before there was any have none
+            set_torch_state(self._sampler, state["sampler"])
         set_rng_state(self._order, state["order"])
-        self._memory, self._previous = (torch.as_tensor(state[k]).to(self.net.device) for k in ("memory", "previous"))
-        self._running, self._rollouts = np.array(state["running"]), state["rollouts"]
+        self._memory, self._previous = carried(state, self._classroom.num_envs, self.net.device)
+        self._running, self._rollouts = np.array(state["running"]) + np.zeros_like(self._running), state["rollouts"]
         if self._scale is not None:
             self._scale.load_state_dict(state["scale"])
         self._scalars = dict(state["scalars"])
         self._make_room()
-
-
-def gae(
-    rewards: Floats, values: Floats, following: Floats, terminated: Bools, truncated: Bools, gamma: float, lam: float
-) -> Floats:
-    """Returns generalised advantages (T, N), https://arxiv.org/abs/1506.02438.
-
-    A_t = d_t + gamma lambda A_{t+1}, d_t = r_t + gamma V(s_{t+1}) - V(s_t); A is 0 beyond an episode's end, V(s_{t+1})
-    is 0 where it terminated and that of the true last observation where a time limit cut it off.
-
-    Args:
-        rewards: (T, N).
-        values: (T, N) of the observations before each step.
-        following: (T, N) of those after it, read at time limits and in the last row.
-        terminated: (T, N) bool.
-        truncated: (T, N) bool.
-        gamma: Discount.
-        lam: Lambda.
-    """
-    after = np.concatenate([values[1:], following[-1:]])
-    after = np.where(terminated, 0.0, np.where(truncated, following, after))
-    deltas = rewards + gamma * after - values
-    decay = gamma * lam * ~(terminated | truncated)
-    advantages = np.zeros_like(values)
-    running = np.zeros_like(values[0])
-    for t in range(len(rewards) - 1, -1, -1):
-        running = deltas[t] + decay[t] * running
-        advantages[t] = running
-    return advantages

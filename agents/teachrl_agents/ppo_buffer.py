@@ -84,6 +84,7 @@ class Sequences:
         actions: (L, B, *a) as executed; a Gaussian's own before they were clipped.
         first: (L, B) bool.
         learn: (L, B) bool, which rows are learned from.
+        forced: (L, B) bool, whose actions are teachers'; None where all are the student's own.
         state: (B, S) the memory before the first step.
         previous: (L, B, *a) previous actions, None if the net does not see them.
         critic: (L, B, *c) the critic's own view, None if it has none.
@@ -100,6 +101,7 @@ class Sequences:
     previous: Tensor | None = None
     critic: Any = None
     targets: Targets | None = None
+    forced: Tensor | None = None
     values: Any = None
     log_probs: Any = None
     advantages: Any = None
@@ -118,15 +120,22 @@ class Sequences:
         return Sequences(
             mapped(self.observations, pick), pick(self.actions), pick(self.first), pick(self.learn), self.state[rows],
             _or_none(self.previous, pick), None if self.critic is None else mapped(self.critic, pick),
-            None if self.targets is None else self.targets[:, rows], _or_none(self.values, pick),
-            _or_none(self.log_probs, pick), _or_none(self.advantages, pick), _or_none(self.returns, pick), self.whole,
+            None if self.targets is None else self.targets[:, rows], _or_none(self.forced, pick),
+            _or_none(self.values, pick), _or_none(self.log_probs, pick), _or_none(self.advantages, pick),
+            _or_none(self.returns, pick), self.whole,
         )  # fmt: skip
 
     def mean(self, x: Tensor) -> Tensor:
         """Returns the mean of x (L, B) over the rows that are learned from."""
-        if self.whole:
-            return x.mean()
-        return torch.where(self.learn, x, torch.zeros_like(x)).sum() / self.learn.sum().clamp(min=1)
+        return x.mean() if self.whole else _mean_where(self.learn, x)
+
+    def own_mean(self, x: Tensor) -> Tensor:
+        """Returns the mean over those of them whose actions are the student's own."""
+        return self.mean(x) if self.forced is None else _mean_where(self.learn & ~self.forced, x)
+
+
+def _mean_where(counts: Tensor, x: Tensor) -> Tensor:
+    return torch.where(counts, x, torch.zeros_like(x)).sum() / counts.sum().clamp(min=1)
 
 
 def _or_none(x: Tensor | None, change: Callable[[Tensor], Tensor]) -> Tensor | None:

@@ -14,8 +14,9 @@ import torch
 from gymnasium import spaces
 from torch import Tensor
 
+from teachrl.classroom import Classroom
 from teachrl.distillation.estimators import distilled_episodes, distilled_steps
-from teachrl.distillation.families import Family
+from teachrl.distillation.families import Family, choose_family
 from teachrl.distillation.loss import Loss
 from teachrl.distillation.losses import make_loss
 from teachrl.distillation.targets import Targets, make_targets
@@ -41,7 +42,7 @@ class LabelTerm:
         loss: `auto`, a name or a description, see `teachrl.distillation.make_loss`.
         place: Where the teacher counts: `loss`, `reward` or `both`.
         mask: `none`, `response` or `group`, see `teachrl.distillation.estimators.distilled_episodes`.
-        success_return: An episode that returned more has succeeded.
+        success_return: An episode whose own rewards sum to more has succeeded, where the environment does not say.
 
     Raises:
         InvalidHyperparameter: If an argument is impossible.
@@ -54,7 +55,7 @@ class LabelTerm:
         loss: str | Mapping[str, Any],
         place: str,
         mask: str,
-        success_return: float,
+        success_return: float | None,
         device: torch.device,
     ) -> None:
         if place not in get_args(Place):
@@ -63,6 +64,7 @@ class LabelTerm:
         self._success_return, self._device = success_return, device
         self._loss: Loss | None = None if loss == "auto" else make_loss(loss)
         self._rows: list[Labels] = []
+        self._distilled_share: float | None = None
         distilled_episodes(torch.zeros(0, dtype=torch.bool), torch.zeros(0), mask)  # type: ignore[arg-type] # checks it
 
     @property
@@ -81,27 +83,66 @@ class LabelTerm:
 
         Raises:
             InvalidTeacher: If they do not fit the action space, or change their form.
+            InvalidEnvironment: If the mask needs to know which episodes succeeded, and nobody says.
         """
         rows, self._rows = self._rows, []
         names = {tuple(sorted(row.parameters or ())) for row in rows}
         if len(names) > 1:
             raise InvalidTeacher(f"Labels must have the same parameters at every step, got {sorted(names)}.")
         parameters = {k: np.stack([row.parameters[k] for row in rows if row.parameters]) for k in next(iter(names))}
+        given, distilled = np.stack([row.mask for row in rows]).astype(bool), self._distilled(episodes)
+        if self._mask != "none":
+            labelled = given & episodes.learn[episodes.which]
+            self._distilled_share = float(distilled[labelled].mean()) if labelled.any() else 0.0
         targets = make_targets(
-            self._space, np.stack([row.actions for row in rows]), parameters or None,
-            np.stack([row.mask for row in rows]) & self._distilled(episodes), device=self._device,
+            self._space, np.stack([row.actions for row in rows]), parameters or None, given & distilled,
+            device=self._device,
         )  # fmt: skip
+        self._choose(targets.family)
+        return targets
+
+    def check(self, classroom: Classroom) -> None:
+        """Checks that there is something to learn from what the teachers of a classroom say now.
+
+        Raises:
+            InvalidTeacher: If rewards are to tell of a distribution, and these have none or one of another family.
+            InvalidHyperparameter: If the loss does not exist for them.
+        """
+        from teachrl.distillation.collecting import asked
+
+        parameters = asked(classroom).parameters
+        self._choose(choose_family(self._space, parameters) if parameters else None)
+
+    def _choose(self, teacher: Family | None) -> None:
+        if self._place != "loss" and not isinstance(teacher, type(self._family)):
+            raise self._no_distribution(teacher)
         if self._loss is None:
             from teachrl.distillation.learning import usual_loss
 
-            self._loss = usual_loss(self._family, targets.family)
+            self._loss = usual_loss(self._family, teacher)
         if self.in_loss:
-            self._loss.check(self._family, targets.family)
-        return targets
+            self._loss.check(self._family, teacher)
+
+    def _no_distribution(self, teacher: Family | None) -> InvalidTeacher:
+        told = "these labels are bare actions" if teacher is None else f"these labels are a {teacher.title}"
+        return InvalidTeacher(
+            f"With kl_in='reward' or 'both' the teacher must give its action distribution, of the student's family, a "
+            f"{self._family.title}, and {told}. Take kl_in='loss', or a network of the teacher's family."
+        )
+
+    def scalars(self) -> dict[str, float]:
+        """Returns the share of the labelled steps that were distilled, where some may be left out."""
+        return {} if self._distilled_share is None else {"distilled": self._distilled_share}
 
     def _distilled(self, episodes: Episodes) -> Array:
-        """Returns (T, N) bool: KDRL's reward-guided masking, by which solved episodes or groups are left alone."""
-        success = torch.as_tensor(episodes.ended & (episodes.returns > self._success_return))
+        """Returns (T, N) bool: KDRL's reward-guided masking, by which solved episodes or groups are left alone.
+
+        Raises:
+            InvalidEnvironment: If neither environment nor user says what a success is.
+        """
+        if self._mask == "none":
+            return np.ones_like(episodes.which, dtype=bool)
+        success = torch.as_tensor(episodes.succeeded(self._success_return))
         kept = distilled_episodes(success, torch.as_tensor(episodes.groups), self._mask)  # type: ignore[arg-type]
         return distilled_steps(kept, torch.as_tensor(episodes.which)).numpy()
 
@@ -114,15 +155,12 @@ class LabelTerm:
             actions: (T, N, *a) the executed actions.
 
         Raises:
-            InvalidTeacher: If the labels are bare actions.
+            InvalidTeacher: If the labels are bare actions, or of another family.
         """
         if self._place == "loss":
             return np.zeros_like(log_probs)
         if targets.family is None or targets.parameters is None:
-            raise InvalidTeacher(
-                "With kl_in='reward' or 'both' the teacher must give its action distribution, and these labels are "
-                "bare actions. Take kl_in='loss'."
-            )
+            raise self._no_distribution(targets.family)
         teacher = targets.family.floored(targets.family.widened(targets.parameters, LEAST_STD), FLOOR)
         given = targets.family.log_prob(teacher, actions).cpu().numpy()
         return np.where(targets.mask.cpu().numpy(), log_probs - given, 0.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import torch
 from gymnasium import spaces
 from torch import Tensor
 
+from teachrl.errors import NonFiniteData
 from teachrl.lessons import Array, Floats, Lesson, Rollout
 from teachrl_agents.encoders import mapped
 from teachrl_agents.net import Net, to_tensors
@@ -30,7 +31,7 @@ class Lived:
         length: Length of the sequences that gradients run through; 1 for a net without a memory.
         labels: What keeps its labels, None if there are none.
         grouped: Whether to tell episodes of one task, seed and start from others.
-        before: (N,) what the running episodes have returned so far.
+        before: (2, N) what the running episodes have returned so far, see `Episodes`.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Lived:
         batch = Sequences(
             self._sequence("observations"), self._sequence("actions"), first, self._sequence("learn"), state,
             self._sequence("previous"), self._sequence("critic"),
+            forced=self._sequence("forced") if self.columns["forced"].any() else None,
         )  # fmt: skip
         self.episodes = self._find_episodes()
         if self._labels is not None:
@@ -74,7 +76,10 @@ class Lived:
     def _find_episodes(self) -> Episodes:
         c = self.columns
         groups = np.zeros_like(c["ids"]) if c["groups"] is None else c["groups"]
-        return Episodes(c["paid"], c["first"], c["terminated"] | c["truncated"], self._before, groups)
+        return Episodes(
+            c["paid"], c["first"], c["terminated"] | c["truncated"], self._before, groups, c["success"], c["own"],
+            c["learn"],
+        )  # fmt: skip
 
     @torch.no_grad()
     def _evaluate(self, batch: Sequences) -> tuple[Tensor, Tensor]:
@@ -111,12 +116,14 @@ class Lived:
             self.fold.cut(torch.as_tensor(x, device=self._net.device)) for x in (advantages, returns, learn)
         )
 
-    def rollout(self, batch: Sequences, advantages: Floats, gamma: float, gae_lambda: float) -> Rollout:
-        """Returns the rollout as teachers are shown it."""
+    def rollout(
+        self, batch: Sequences, rewards: Floats, advantages: Floats, gamma: float, gae_lambda: float
+    ) -> Rollout:
+        """Returns the rollout as teachers are shown it, with the rewards (T, N) that advantages were made of."""
         c = self.columns
         values, log_probs = (self.fold.back(x) for x in (batch.values, batch.log_probs))
         return Rollout(
-            c["observations"], c["executed"], c["rewards"], values, c["following"][-1], advantages, log_probs,
+            c["observations"], c["executed"], rewards, values, c["following"][-1], advantages, log_probs,
             c["terminated"], c["truncated"], c["first"], c["ids"], c["learn"], gamma, gae_lambda,
         )  # fmt: skip
 
@@ -151,3 +158,18 @@ def summary(net: Net, batch: Sequences, notes: Sequence[dict[str, Any]]) -> dict
         entropy = float(net.family.entropy(out.parameters).mean())
     explained = 1 - float(errors.var(correction=0)) / spread if spread else 0.0
     return {**means, "entropy": entropy, "explained_variance": explained}
+
+
+def check_gradient(norm: Tensor, note: Mapping[str, Any]) -> None:
+    """Refuses a step along a gradient that is not finite, which would be the end of all weights.
+
+    Raises:
+        NonFiniteData: If its norm is NaN or infinite; says what the minibatch noted.
+    """
+    if bool(norm.isfinite()):
+        return
+    told = ", ".join(f"{name} {float(value):.3g}" for name, value in note.items())
+    raise NonFiniteData(
+        f"The gradient of PPO's loss is not finite ({told}); the step was not taken. Look at what it is shown, paid "
+        "and told, or take a smaller learning_rate, or normalize_rewards=True."
+    )

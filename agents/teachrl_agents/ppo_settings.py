@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
+from teachrl._checks import check, check_count, check_flag, check_number, check_share
 from teachrl.errors import InvalidHyperparameter
-from teachrl.schedules import Schedule, make_schedule
+from teachrl.schedules import Schedule, checked_schedule
 from teachrl.student import Student
 from teachrl_agents.nets import Network
 
 _SCHEDULED = ("learning_rate", "clip_range", "ent_coef", "rl_weight", "label_weight")
+MOST_LOG_RATIO = 20.0
+"""Logarithms of probability ratios are clamped to this: under a Gaussian those of overridden actions have no bound."""
+DUAL_CLIP = 3.0
+"""Most that the ratio of an overridden action counts where it was a bad one."""
+
+
+_WORDS = {
+    "advantages": ("gae", "group"),
+    "kl_in": ("loss", "reward", "both"),
+    "label_mask": ("none", "response", "group"),
+}
 
 
 class PPOArguments(Student):
@@ -19,7 +32,7 @@ class PPOArguments(Student):
     Everything that `float | dict` says is a number or a schedule, `{schedule: linear, from: 3e-4, to: 0}`.
 
     Args:
-        network: What it learns with: `MLP`, `CNN` or `Recurrent`; by the observations if None.
+        network: What it learns with: `MLP`, `CNN` or `Recurrent`, or its name; by the observations if None.
         n_steps: Steps of each environment in a rollout.
         batch_size: Steps in a minibatch; sequences of a recurrent network stay whole.
         n_epochs: Passes over a rollout.
@@ -37,20 +50,26 @@ class PPOArguments(Student):
         advantages: `gae`, or `group`: returns of episodes relative to those of the same task, seed and start that ended
             in the same rollout. Lessons without a seed count as having the same one.
         normalize_advantages: Gives them mean 0 and standard deviation 1 in each minibatch.
-        normalize_rewards: Divides rewards by the running deviation of their discounted sums.
+        normalize_rewards: Divides rewards by the running deviation of their discounted sums. None does so where `start`
+            brings no critic: a new one finds values of order 1 while it warms up, and not those in the hundreds.
         critic_view: The view that the critic sees, where the environment has several; None is the student's.
         rl_weight: Weight of reinforcement.
         label_weight: Weight of the labels.
         label_loss: `auto` (the forward KL, or what bare actions allow), a name such as `reverse_kl`, or
             `{name: reverse_kl, estimator: k2}`.
         kl_in: `loss`; `reward`, which pays label_weight (log pi_T(a) - log pi_S(a)) and so accounts for what follows;
-            or `both`.
+            or `both`. Rewards tell a teacher's distributions, of the student's family, and generalised advantages only.
         label_mask: `none`; `response` leaves solved episodes out of the distillation; `group` those of whose group one
             was solved.
-        success_return: An episode that returned more is solved, for `label_mask`.
-        start: Weights to start from: a `.safetensors` file, a network, a policy or a student; None is new ones.
-        start_std: Standard deviation to start with then, in half ranges of the action; None keeps that of the weights.
-        critic_warmup: Number of first rollouts from which only the critic learns.
+        success_return: An episode whose own rewards, shaping left out, sum to more is solved, for `label_mask`, where
+            the environment does not say `is_success`.
+        start: What to start from: a run's directory, whose student has a network of ours, a `.safetensors` file, a
+            network, a policy or a student; None is new weights. With a run, `network` is its own if None. A resumed run
+            needs it no more.
+        start_std: Standard deviation to start with, in half ranges of the action; None keeps that of the weights.
+            Choices have none, and leave it unread.
+        critic_warmup: Number of first rollouts from which only the critic learns; what actions depend on, the running
+            statistics of what the actor sees too, is left as it is.
         device: PyTorch's name of a device; `auto` takes a GPU where there is one. Small networks are faster without.
     """
 
@@ -72,14 +91,14 @@ class PPOArguments(Student):
         bptt: int = 0,
         advantages: str = "gae",
         normalize_advantages: bool = True,
-        normalize_rewards: bool = False,
+        normalize_rewards: bool | None = None,
         critic_view: str | None = None,
         rl_weight: float | dict[str, Any] = 1.0,
         label_weight: float | dict[str, Any] = 1.0,
         label_loss: str | dict[str, Any] = "auto",
         kl_in: str = "loss",
         label_mask: str = "none",
-        success_return: float = 0.0,
+        success_return: float | None = None,
         start: Any = None,
         start_std: float | None = None,
         critic_warmup: int = 0,
@@ -109,7 +128,7 @@ class PPOArguments(Student):
         self.kl_in = kl_in
         self.label_mask = label_mask
         self.success_return = success_return
-        self.start = start
+        self.start = str(start) if isinstance(start, Path) else start  # data, for a run's configuration
         self.start_std = start_std
         self.critic_warmup = critic_warmup
         self.device = device
@@ -119,19 +138,49 @@ class PPOArguments(Student):
 
         Raises:
             InvalidHyperparameter: If one is impossible.
+            UnknownName: If there is no such loss, network or schedule.
         """
-        if min(self.n_steps, self.batch_size, self.n_epochs) < 1:
-            raise InvalidHyperparameter("PPO.n_steps, .batch_size and .n_epochs are at least 1.")
-        if self.bptt < 0 or self.n_steps % (self.bptt or self.n_steps):
+        from teachrl.distillation.distiller import find_device
+        from teachrl.distillation.losses import make_loss
+        from teachrl.distillation.names import make_network
+
+        self._check_numbers()
+        if self.n_steps % (self.bptt or self.n_steps):
             raise InvalidHyperparameter(
                 f"PPO.bptt is a divisor of n_steps, {self.n_steps}, or 0 for all of it; got {self.bptt}."
             )
-        if self.advantages not in ("gae", "group"):
-            raise InvalidHyperparameter(f"PPO.advantages is 'gae' or 'group', got {self.advantages!r}.")
-        if any(schedule.stateful for schedule in self.schedules.values()):
-            raise InvalidHyperparameter("PPO's schedules run with the steps; one that waits for success is of DAgger.")
+        for name, known in _WORDS.items():
+            check(self, name, getattr(self, name) in known, f"one of {', '.join(known)}")
+        if self.advantages == "group" and self.kl_in != "loss":
+            raise InvalidHyperparameter(
+                f"PPO.kl_in={self.kl_in!r} pays step by step, which advantages='group' do not see: they compare what "
+                "whole episodes returned. Take kl_in='loss', or advantages='gae'."
+            )
+        if isinstance(self.clip_range, int | float):
+            check_number(self, "clip_range", 0, open_ends=True)
+        _ = self.schedules
+        if self.label_loss != "auto":
+            make_loss(self.label_loss)
+        if self.network is not None:
+            check(self, "network", not isinstance(self.network, type), "a network, such as MLP(), or the name of one")
+            make_network(self.network)
+        find_device(self.device)
+
+    def _check_numbers(self) -> None:
+        for name, least in {"n_steps": 1, "batch_size": 1, "n_epochs": 1, "bptt": 0, "critic_warmup": 0}.items():
+            check_count(self, name, least)
+        for name in ("gamma", "gae_lambda"):
+            check_share(self, name)
+        check_number(self, "vf_coef", 0)
+        check_number(self, "max_grad_norm", 0, open_ends=True)
+        for name in ("clip_range_vf", "target_kl", "start_std"):
+            check_number(self, name, 0, open_ends=True, optional=True)
+        check_number(self, "success_return", float("-inf"), optional=True)
+        check_flag(self, "normalize_advantages")
+        if self.normalize_rewards is not None:
+            check_flag(self, "normalize_rewards")
 
     @cached_property
     def schedules(self) -> dict[str, Schedule]:
         """The numbers that change over a run, by name."""
-        return {name: make_schedule(f"PPO.{name}", getattr(self, name)) for name in _SCHEDULED}
+        return {name: checked_schedule(f"PPO.{name}", getattr(self, name), 0.0) for name in _SCHEDULED}

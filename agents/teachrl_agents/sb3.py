@@ -184,6 +184,11 @@ class SB3(Student):
         """Returns networks, optimisers, counters, normaliser, generators, replay buffer and noise, as data."""
         return self.engine.state_dict()
 
+    def graduate_state(self) -> dict[str, Any]:
+        """Returns the same without the replay buffer, which acting does not need."""
+        state = self.state_dict()
+        return {**state, "model": {**state["model"], "replay": None}}
+
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continues from a `state_dict`, after `begin` with the same arguments; a longer run stays longer."""
         self.engine.load_state_dict(state)

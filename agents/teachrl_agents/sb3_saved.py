@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from teachrl_agents.sb3_policies import SB3Policy
 
 _MARKS = (
-    ("RecurrentPPO", {"_last_lstm_states", "clip_range"}),
     ("PPO", {"clip_range"}),
     ("TRPO", {"cg_max_steps"}),
     ("TQC", {"top_quantiles_to_drop_per_net"}),
     ("QRDQN", {"exploration_rate", "n_quantiles"}),
     ("DQN", {"exploration_rate"}),
+    ("CrossQ", {"target_entropy", "policy_delay"}),
     ("SAC", {"target_entropy"}),
     ("TD3", {"policy_delay"}),
     ("A2C", {"normalize_advantage"}),
@@ -66,7 +66,7 @@ class SavedModel(Configurable):
         found = algorithm_class(_algorithm(self.path) if self.algorithm == "auto" else self.algorithm)
         try:
             model = found.load(self.path, device="cpu")
-        except (ValueError, KeyError, RuntimeError, ImportError, AttributeError, TypeError) as error:
+        except Exception as error:  # what is unpickled may raise anything
             raise InvalidStudent(f"{self.path} cannot be loaded as {found.__name__}: {error}") from error
         file = self._normaliser_file()
         return SB3Policy(model, None if file is None else _Statistics(file, model))
@@ -89,7 +89,7 @@ class _Statistics:
 
         try:
             self._saved: Any = VecNormalize.load(str(file), _NoEnvs(model))  # type: ignore[arg-type]
-        except (OSError, EOFError, ValueError, AttributeError, ImportError, AssertionError) as error:
+        except Exception as error:  # what is unpickled may raise anything
             raise InvalidStudent(f"The normaliser {file} cannot be loaded: {error}") from error
 
     def normalize_obs(self, observations: Any) -> Any:
@@ -109,10 +109,18 @@ class _NoEnvs:
 def _algorithm(path: str) -> str:
     try:
         with zipfile.ZipFile(path) as archive:
-            names = set(json.loads(archive.read("data")))
-    except (zipfile.BadZipFile, KeyError, ValueError) as error:
+            data = json.loads(archive.read("data"))
+            # PyTorch stores names as they are; those of a memory are the same whatever class the policy is of.
+            memory = "policy.pth" in archive.namelist() and b"lstm_actor." in archive.read("policy.pth")
+            module = str(dict(data["policy_class"]).get("__module__"))
+    except (zipfile.BadZipFile, KeyError, TypeError, ValueError) as error:
         raise InvalidStudent(f"{path} is no model saved by Stable-Baselines3: {error}.") from error
-    for name, marks in _MARKS:
-        if marks <= names:
-            return name
-    raise InvalidStudent(f"{path} does not tell its algorithm. Name it: SavedModel(path, algorithm='PPO').")
+    if "maskable" in module:
+        raise InvalidStudent(
+            f"{path} holds a policy that asks the environment for action masks, which no teacher is given. To have it "
+            "act without them, name the class: SavedModel(path, algorithm='sb3_contrib.MaskablePPO')."
+        )
+    found = next((name for name, marks in _MARKS if marks <= set(data)), None)
+    if found is None:
+        raise InvalidStudent(f"{path} does not tell its algorithm. Name it: SavedModel(path, algorithm='PPO').")
+    return "RecurrentPPO" if memory and found == "PPO" else found

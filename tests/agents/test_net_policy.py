@@ -26,8 +26,17 @@ FORCE = spaces.Box(-2, 2, (2,), np.float32)
 
 def seen(space: spaces.Space[Any], n: int) -> Any:
     space.seed(0)
-    rows = [space.sample() for _ in range(n)]
-    return {k: np.stack([r[k] for r in rows]) for k in rows[0]} if isinstance(rows[0], dict) else np.stack(rows)
+    return joined([space.sample() for _ in range(n)])
+
+
+def joined(rows: list[Any]) -> Any:
+    return {k: joined([row[k] for row in rows]) for k in rows[0]} if isinstance(rows[0], dict) else np.stack(rows)
+
+
+def side_by_side(observations: Any, path: str = "") -> Any:
+    if not isinstance(observations, dict):
+        return {path[:-1]: observations} if path else observations
+    return {k: v for name, part in observations.items() for k, v in side_by_side(part, f"{path}{name}.").items()}
 
 
 def decided(net: Net) -> Net:
@@ -100,10 +109,76 @@ def test_weights_survive_a_file_and_fit_a_net_with_a_critic(tmp_path: Path) -> N
         load_weights(net, 3)
 
 
+def tanh(**kwargs: Any) -> Net:
+    return MLP((8,), **kwargs).build(VECTOR, FORCE, seed=3)
+
+
+OTHERS = [
+    (tanh(normalize=False), "encoder.normaliser.mean .* for none"),
+    (tanh(activation="relu"), "activation tanh for relu"),
+    (tanh(family="squashed"), "family diagonal Gaussian for squashed Gaussian"),
+    (MLP((9,)).build(VECTOR, FORCE), r"actor.0.weight \(8, 5\) for \(9, 5\)"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("other", "message"), OTHERS)
+def test_weights_of_another_network_are_refused_and_nothing_is_copied(other: Net, message: str, tmp_path: Path) -> None:
+    before = {name: tensor.clone() for name, tensor in other.state_dict().items()}
+    for source in (save_weights(tanh(), tmp_path / "net.safetensors"), tanh()):
+        with pytest.raises(InvalidHyperparameter, match=message):
+            load_weights(other, source)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in other.state_dict().items())
+
+
+def test_equal_shapes_of_squashed_and_beta_or_another_spread_are_told_apart() -> None:
+    squashed, beta = (tanh(family=family, state_std=family == "squashed") for family in ("squashed", "beta"))
+    assert {k: v.shape for k, v in squashed.state_dict().items()} == {k: v.shape for k, v in beta.state_dict().items()}
+    with pytest.raises(InvalidHyperparameter, match="family squashed Gaussian for Beta"):
+        load_weights(beta, squashed)
+    with pytest.raises(InvalidHyperparameter, match=r"std 0.3 for 1"):
+        load_weights(tanh(state_std=True), tanh(state_std=True, std=0.3))
+    assert load_weights(tanh(), tanh(std=0.3))
+
+
+def test_a_critic_is_taken_whole_or_not_at_all() -> None:
+    def critic(net: Net) -> list[torch.Tensor]:
+        return [p.clone() for p in net.critic_parameters()]
+
+    def built(seed: int, view: Any = None) -> Net:
+        return MLP((8,)).build(VECTOR, FORCE, values=True, critic_space=view, seed=seed)
+
+    source, same, other, without = built(1), built(2), built(2, spaces.Box(-1, 1, (5,))), tanh()
+    before = critic(other)
+    assert load_weights(same, source)
+    assert not load_weights(other, source)
+    assert load_weights(without, source)
+    assert not load_weights(built(3), without)
+    assert all(map(torch.equal, critic(same), critic(source)))
+    assert all(map(torch.equal, critic(other), before))
+    assert torch.equal(other.actor[0].weight, source.actor[0].weight)
+
+
+def test_actions_of_another_range_stay_what_they_were() -> None:
+    source, here = (decided(MLP().build(VECTOR, spaces.Box(-top, top, (2,)))) for top in (5, 1))
+    load_weights(here, source)
+    x = to_tensors(seen(VECTOR, 3)).unsqueeze(0)
+    assert torch.equal(here(x).parameters["mean"], source(x).parameters["mean"])
+
+
+def test_a_broken_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "net.safetensors").write_bytes(b"nothing of use")
+    with pytest.raises(InvalidHyperparameter, match="is no .safetensors file"):
+        load_weights(tanh(), tmp_path / "net.safetensors")
+
+
+DEEP = spaces.Dict({"near": spaces.Dict({"grid": GRID, "number": spaces.Box(-1, 1, ())}), "far": VECTOR})
 CASES = [
     (MLP(), VECTOR, FORCE), (CNN(features=8, previous=True), GRID, spaces.MultiDiscrete([3, 2])),
     (Recurrent(hidden=8), GRID, spaces.Discrete(5, start=1)),
     (Recurrent(hidden=8, cell="lstm", family="squashed", previous=False), VECTOR, FORCE),
+    (MLP(), spaces.Discrete(4, start=3), spaces.MultiBinary(3)), (Recurrent(hidden=8), DEEP, FORCE),
+    (MLP(), spaces.Box(1, 2, (3,)), spaces.Box(-0.1, 0.1, (2,), np.float64)),
+    (MLP(previous=True), spaces.MultiDiscrete([3, 2], start=[4, 5]), spaces.Box(-3, 3, (2,), np.int32)),
 ]  # fmt: skip
 
 
@@ -122,10 +197,20 @@ def test_torchscript_acts_the_same(tmp_path: Path, network: Network, space: Any,
     for t in range(4):
         expected, state = policy.act(observations, state, carried["first"].numpy())
         used = {"memory": net.recurrent, "previous": net.previous, "first": net.carries}
-        answer = script(observations=to_tensors(observations), **{k: v for k, v in carried.items() if used[k]})
+        answer = script(
+            observations=to_tensors(side_by_side(observations)), **{k: v for k, v in carried.items() if used[k]}
+        )
         given, carried["memory"] = answer if net.recurrent else (answer, carried["memory"])
         np.testing.assert_allclose(given.numpy(), expected, atol=1e-5)
+        assert given.numpy().dtype == actions.dtype
+        assert all(actions.contains(action) for action in given.numpy())
         carried |= {"previous": given, "first": torch.arange(5) == t}
+
+
+def test_an_export_leaves_the_network_as_it_is(tmp_path: Path) -> None:
+    net = MLP().build(VECTOR, FORCE).train()
+    NetPolicy(net).export(tmp_path / "policy.pt")
+    assert net.training
 
 
 @pytest.mark.skipif(importlib.util.find_spec("onnx") is None, reason="needs the package onnx")

@@ -188,9 +188,25 @@ def test_the_normaliser_keeps_mean_and_variance_of_what_counts() -> None:
     assert float(normaliser.count) == len(rows)
 
 
-def test_a_normaliser_that_saw_nothing_changes_nothing() -> None:
-    x = torch.tensor([[3.0, -4.0]])
-    assert torch.equal(Normaliser(2)(x), x)
+def test_a_normaliser_that_saw_nothing_only_clips() -> None:
+    assert Normaliser(3)(torch.tensor([[3.0, -4.0, 50.0]])).tolist() == [[3.0, -4.0, 10.0]]
+
+
+def test_only_convolutions_keep_images_from_being_normalised() -> None:
+    assert MLP().build(GRID, spaces.Discrete(2)).encoder.normaliser.mean.shape == (7 * 7 * 3,)
+    assert CNN(features=8).build(GRID, spaces.Discrete(2)).encoder.normaliser is None
+
+
+@pytest.mark.parametrize("network", [MLP(), CNN(features=8), Recurrent(hidden=8)])
+def test_single_numbers_are_seen_and_acted(network: Network) -> None:
+    alone, action = spaces.Box(-1, 1, ()), spaces.Box(-2, 2, ())
+    for space in (alone, spaces.Dict({"number": alone, "vector": VECTOR, "choice": spaces.Discrete(3, start=1)})):
+        net = network.build(space, action, values=True)
+        seen = sampled(space, 4, 3)
+        net.observe(seen)
+        out = net(seen)
+        assert out.parameters["mean"].shape == (4, 3, 1)
+        assert net.family.mode(out.parameters).shape == (4, 3)
 
 
 def test_images_that_are_taken_apart_give_the_same_in_either_order_of_axes() -> None:
@@ -207,6 +223,33 @@ def test_symbols_are_told_apart_whatever_their_numbers() -> None:
     assert (
         CNN().build(spaces.Box(0, 255, (40, 40, 3), np.uint8), spaces.Discrete(3)).encoder.pixels[0].embedding is None
     )
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "symbols"), [(0, 3, 4), (2, 3, 4), (-3, 3, 7), (-5, 0, 6), (-5, -1, 5), (-90, 3, 0), (0, 32, 0)]
+)
+def test_every_number_of_a_small_image_is_a_symbol_of_its_own(low: int, high: int, symbols: int) -> None:
+    net = CNN(features=8).build(spaces.Box(low, high, (5, 5, 1), np.int8), spaces.Discrete(2))
+    seen = torch.arange(low, high + 1, dtype=torch.int8).reshape(1, -1, 1, 1, 1).expand(1, -1, 5, 5, 1)
+    answers = net(seen).parameters["logits"][0]
+    assert len(torch.unique(answers.detach(), dim=0)) == high - low + 1
+    pixels = net.encoder.pixels[0]
+    assert (0 if pixels.embedding is None else pixels.embedding.in_features) == symbols
+    assert symbols or pixels.scale == 1 / max(-low, high)
+
+
+@pytest.mark.parametrize("top", [3.4e38, float(np.finfo(np.float32).max), 1.7e308, np.inf])
+def test_huge_bounds_are_none(top: float) -> None:
+    dtype: Any = np.float64 if top == 1.7e308 else np.float32
+    space = spaces.Box(np.array([-top, -2], dtype), np.array([top, 4], dtype), dtype=dtype)
+    net = MLP(std=0.5).build(VECTOR, space, values=True)
+    parameters = net(sampled(VECTOR, 2, 3)).parameters
+    torch.testing.assert_close(parameters["std"][0, 0], torch.tensor([0.5, 1.5]))
+    assert torch.isfinite(net.family.kl(parameters, {**parameters, "mean": parameters["mean"] + 1})).all()
+    assert torch.equal(net.family.to_unit(torch.tensor([7.0, 4.0])), torch.tensor([7.0, 1.0]))
+    for family in ("squashed", "beta"):
+        with pytest.raises(InvalidHyperparameter, match="finite bounds below 1e"):
+            MLP(family=family).build(VECTOR, space)
 
 
 def test_the_usual_network_is_by_the_observations() -> None:
@@ -239,7 +282,6 @@ def test_a_gaussian_is_drawn_unclipped() -> None:
         (MLP(activation="swish"), VECTOR, spaces.Discrete(2), InvalidHyperparameter, "one of tanh, relu, elu"),
         (MLP(family="beta"), VECTOR, spaces.Discrete(2), InvalidHyperparameter, "over a Box"),
         (MLP(family="normal"), VECTOR, spaces.Discrete(2), InvalidHyperparameter, "gaussian, squashed, beta"),
-        (MLP(std=0.0), VECTOR, spaces.Discrete(2), InvalidHyperparameter, "above 0"),
         (Recurrent(cell="rnn"), VECTOR, spaces.Discrete(2), InvalidHyperparameter, "gru, lstm"),
         (MLP(), spaces.Text(3), spaces.Discrete(2), InvalidStudent, "Networks see"),
         (MLP(), VECTOR, spaces.Text(3), InvalidStudent, "Networks act"),
@@ -248,3 +290,44 @@ def test_a_gaussian_is_drawn_unclipped() -> None:
 def test_impossible_networks_say_why(network: Network, seen: Any, acted: Any, error: type, message: str) -> None:
     with pytest.raises(error, match=message):
         network.build(seen, acted)
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        *((MLP(std=std), "MLP.std must be a number above 0") for std in (0.0, -1, np.inf, np.nan, "a", None, True)),
+        *(
+            (MLP(hidden=hidden), "MLP.hidden must be a list")
+            for hidden in (64, (0,), (-3,), (2.5,), "64", None, (True,))
+        ),
+        *((CNN(features=features), "CNN.features must be an integer of at least 1") for features in (0, -1, 2.5, "8")),
+        *((CNN(symbols=symbols), "CNN.symbols must be an integer of at least 0") for symbols in (-1, 1.5)),
+        *((Recurrent(hidden), "Recurrent.hidden must be an integer of at least 1") for hidden in (0, -1, (64,), None)),
+        (Recurrent(vectors=(0,)), "Recurrent.vectors must be a list"),
+        *(
+            (MLP(**{name: "no"}), f"MLP.{name} must be true or false")
+            for name in ("state_std", "normalize", "previous")
+        ),
+    ],
+)
+def test_impossible_sizes_say_which(network: Network, message: str) -> None:
+    with pytest.raises(InvalidHyperparameter, match=message):
+        network.build(GRID, spaces.Box(-1, 1, (1,)))
+
+
+def test_sizes_may_be_lists_numpy_integers_and_no_layers_at_all() -> None:
+    one = MLP(hidden=[np.int64(8)]).build(VECTOR, spaces.Discrete(2))
+    assert one.actor[0].out_features == 8
+    assert len(MLP(hidden=()).build(VECTOR, spaces.Discrete(2)).actor) == 0
+
+
+@pytest.mark.parametrize("std", [0.0, -1.0, float("nan"), float("inf"), "a"])
+def test_no_spread_that_is_impossible_can_be_set(std: Any) -> None:
+    with pytest.raises(InvalidHyperparameter, match="finite number above 0"):
+        MLP().build(VECTOR, spaces.Box(-2, 2, (1,))).set_std(std)
+
+
+@pytest.mark.parametrize("burn_in", [4, 5, -1])
+def test_warming_up_leaves_a_step_to_answer(burn_in: int) -> None:
+    with pytest.raises(InvalidHyperparameter, match="below the 4 given"):
+        Recurrent(hidden=8).build(VECTOR, spaces.Discrete(2))(sampled(VECTOR, 4, 2), burn_in=burn_in)

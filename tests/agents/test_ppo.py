@@ -21,9 +21,9 @@ from teachrl.testing import check_student
 from teachrl.testing.toy import ToyEnv
 from teachrl_agents import CNN, MLP, PPO, Recurrent
 from teachrl_agents.net_files import save_weights
-from teachrl_agents.ppo import gae
 from teachrl_agents.ppo_buffer import Fold, ReturnScale
 from teachrl_agents.ppo_episodes import Episodes, Groups
+from teachrl_agents.ppo_gae import gae
 from teachrl_agents.ppo_labels import LabelTerm, cosine
 
 SMALL: dict[str, Any] = {"n_steps": 16, "batch_size": 16, "n_epochs": 2}
@@ -269,7 +269,7 @@ def episodes() -> Episodes:
     rewards = np.array([[1.0, 0.0], [2.0, 0.0], [4.0, 1.0], [8.0, 0.0]])
     first = np.array([[False, True], [False, False], [True, False], [False, True]])
     done = np.array([[False, False], [True, False], [False, True], [False, False]])
-    return Episodes(rewards, first, done, np.array([10.0, 99.0]), np.array([[5, 5], [5, 5], [6, 5], [6, 7]]))
+    return Episodes(rewards, first, done, np.array([[10.0, 99.0]] * 2), np.array([[5, 5], [5, 5], [6, 5], [6, 7]]))
 
 
 def test_episodes_are_told_apart() -> None:
@@ -278,7 +278,7 @@ def test_episodes_are_told_apart() -> None:
     assert found.returns.tolist() == [13.0, 12.0, 1.0, 0.0]
     assert found.ended.tolist() == [True, False, True, False]
     assert found.groups.tolist() == [5, 6, 5, 7]
-    assert found.running.tolist() == [12.0, 0.0]
+    assert found.running.tolist() == [[12.0, 0.0]] * 2
 
 
 def test_advantages_within_a_group_are_relative() -> None:
@@ -338,9 +338,9 @@ def test_fine_tuning_warms_the_critic_first(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         ({"bptt": 5}, "divisor of n_steps"),
-        ({"advantages": "grpo"}, "'gae' or 'group'"),
+        ({"advantages": "grpo"}, "one of gae, group"),
         ({"n_epochs": 0}, "at least 1"),
-        ({"label_weight": {"schedule": "success"}}, "waits for success"),
+        ({"label_weight": {"schedule": "success"}}, "cannot wait for success"),
         ({"learning_rate": "fast"}, "finite number"),
     ],
 )
