@@ -9,6 +9,7 @@ _HOME = {
     "train": "teachrl.runs",
     "evaluate": "teachrl.runs",
     "distill": "teachrl.runs",
+    "collect": "teachrl.runs",
     "make_vec": "teachrl.vector",
     "Classroom": "teachrl.classroom",
     "Teacher": "teachrl.teacher",

@@ -71,13 +71,28 @@ VERBS = {
   teachrl distill --teacher runs/teacher --env TeachRL/CartPolePositions-v0 --steps 20000 --out runs/student
   teachrl distill --teacher runs/teacher --env TeachRL/CartPolePositions-v0 --student MLP --method BC --steps 20000
   teachrl distill --teacher planner --env TeachRL/MiniGrid-DoorKey-8x8-v0 --steps 100000
+  teachrl distill --teacher runs/left  --teacher.tasks '[[-4, 0], [0.5, 8], [0, 4]]' \\
+                  --teacher runs/right --teacher.tasks '[[0, 4], [0.5, 8], [0, 4]]' --env TeachRL/PointMass-v0
+  teachrl distill --env TeachRL/CartPolePositions-v0 --method BC --method.demonstrations demos.npz   of `collect`
   teachrl distill --teacher runs/walker --env TeachRL/StumpTracksBlind-v0 --curriculum ALPGMM --steps 100000
   teachrl distill --teacher runs/teacher --env TeachRL/CartPolePositions-v0 --student Recurrent --student.hidden 128 \\
                   --method DAgger --method.loss reverse_kl --method.beta '{schedule: exponential, from: 1, factor: 0.7}'
   teachrl distill --resume runs/student --steps 40000           go on
   teachrl distill --method DAgger --help                        the parameters of a method
 
-  A dotted flag belongs to the student, method, curriculum or wrapper before it.
+  A dotted flag belongs to the teacher, student, method, curriculum or wrapper before it.
+""",
+    ),
+    "collect": Verb(
+        "teachrl.runs.collect:collect",
+        "let a teacher act and write what it did, for students to learn from without it",
+        """\
+  teachrl collect --teacher runs/teacher --env TeachRL/CartPolePositions-v0 --steps 20000 --out demos.npz
+  teachrl distill --env TeachRL/CartPolePositions-v0 --method BC --method.demonstrations demos.npz --out runs/student
+  teachrl evaluate runs/student
+  teachrl collect --teacher planner --env TeachRL/MiniGrid-DoorKey-5x5-v0 --noise 0.1 --out minari:doorkey/planner-v0
+
+  A dotted flag belongs to the teacher or wrapper before it.
 """,
     ),
     "evaluate": Verb(
@@ -136,12 +151,14 @@ VERBS = {
     ),
     "list": Verb(
         "teachrl.listing:listing",
-        "list teachers, students or envs, or explain one of them",
+        "list teachers, students, envs, methods, networks or losses, or explain one of them",
         """\
   teachrl list teachers
   teachrl list students
   teachrl list envs
+  teachrl list methods                                          of distillation, as networks and losses
   teachrl list ALPGMM                                           its parameters, explained
+  teachrl list DAgger
 """,
     ),
 }

@@ -1,4 +1,4 @@
-"""What there is to choose from: teachers, students and environments, of ours and of plug-ins."""
+"""What there is to choose from: teachers, students, environments, and how to distil, of ours and of plug-ins."""
 
 from __future__ import annotations
 
@@ -6,30 +6,35 @@ import inspect
 import shutil
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import gymnasium
 
 from teachrl.configuration import public_classes
-from teachrl.errors import UnknownName
+from teachrl.distillation.names import methods, networks
+from teachrl.errors import UnknownName, nearest
 from teachrl.plugins import import_plugins
 from teachrl.quickstart import entry_class
 from teachrl.student import Student
 from teachrl.teacher import Teacher
 from teachrl.verbs import channels_of, class_help
 
-KINDS = ("teachers", "students", "envs")
+KINDS = ("teachers", "students", "envs", "methods", "networks", "losses")
+WORDS = {"methods": "method", "networks": "student", "losses": "loss"}
+"""What is chosen for a distillation, and the words of its command line for it."""
 Row = tuple[str, str, str, str]
 
 
 def listing(what: str = "teachers") -> str:
-    """Lists teachers, students or environments: name, channels, what it is, paper.
+    """Lists teachers, students, environments, or the methods, networks and losses of distillation.
 
     Args:
-        what: `teachers`, `students`, `envs`, or the name of one of them, which is then explained.
+        what: `teachers`, `students`, `envs`, `methods`, `networks`, `losses`, or the name of one of them, which is then
+            explained with its parameters.
 
     Returns:
-        The list as text, one entry a line; on a terminal, long descriptions are wrapped.
+        The list as text, one entry a line: name, channels, what it is, paper; on a terminal, long descriptions are
+        wrapped.
 
     Raises:
         UnknownName: If there is nothing of that name.
@@ -39,11 +44,14 @@ def listing(what: str = "teachers") -> str:
     for kind, base in (("teacher", Teacher), ("student", Student)):
         if what in public_classes(base):
             return class_help(kind, what)
+    for kind, word in WORDS.items():
+        if what in _distilling(kind):
+            return class_help(word, what, "distill")
     import_plugins(("envs",))
     if what in gymnasium.registry:
         return class_help("env", what)
-    known = [*KINDS, *(row[0] for kind in KINDS for row in rows(kind))]
-    raise UnknownName("list or name", what, known)
+    near = nearest(what, [*KINDS, *(row[0] for kind in KINDS for row in rows(kind))])
+    raise UnknownName("list or name", what, {*KINDS, *near}, "A list has the names of all that there is of a kind.")
 
 
 def rows(kind: str) -> list[Row]:
@@ -51,8 +59,19 @@ def rows(kind: str) -> list[Row]:
     if kind == "envs":
         found = {env_id: entry_class(env_id) for env_id in _our_envs()}
         return [(name, ", ".join(getattr(c, "task_names", ())), _line(c), _paper(c)) for name, c in found.items()]
+    if kind in WORDS:
+        return [(name, "", _line(c), _paper(c)) for name, c in sorted(_distilling(kind).items())]
     classes = public_classes(Teacher if kind == "teachers" else Student)
     return [(name, ", ".join(sorted(channels_of(c))), _line(c), _paper(c)) for name, c in sorted(classes.items())]
+
+
+def _distilling(kind: str) -> Mapping[str, type]:
+    """Returns the classes of what is chosen for a distillation, by name."""
+    if kind == "losses":
+        from teachrl.distillation.losses import LOSSES
+
+        return LOSSES
+    return methods() if kind == "methods" else networks()
 
 
 def _our_envs() -> list[str]:
@@ -76,11 +95,12 @@ def _terminal_width() -> int | None:
 def _table(entries: Sequence[Row], width: int | None) -> str:
     """Aligns columns; names and channels are never cut, descriptions are wrapped to the width if there is one."""
     left, middle = (max((len(entry[i]) for entry in entries), default=0) for i in (0, 1))
-    indent = left + middle + 4
+    middle += 2 if middle else 0
+    indent = left + middle + 2
     lines = []
     for name, channels, line, paper in entries:
         text = f"{line}  [{paper}]" if paper else line
         wrapped = textwrap.wrap(text, max(30, width - indent)) if width else [text]
-        lines.append(f"{name:<{left}}  {channels:<{middle}}  {wrapped[0] if wrapped else ''}".rstrip())
+        lines.append(f"{name:<{left}}  {channels:<{middle}}{wrapped[0] if wrapped else ''}".rstrip())
         lines += [" " * indent + more for more in wrapped[1:]]
     return "\n".join(lines)

@@ -17,7 +17,9 @@ from teachrl.student import Student
 from teachrl.teacher import Teacher
 
 BASES: dict[str, type] = {"teacher": Teacher, "student": Student, "wrapper": gymnasium.Wrapper}
-KINDS = {"train": tuple(BASES), "distill": ("student", "method", "curriculum", "wrapper")}
+KINDS = {
+    "train": tuple(BASES), "distill": ("student", "method", "curriculum", "wrapper"), "collect": ("wrapper",),
+}  # fmt: skip
 """The verbs whose flags name classes, and what kinds of classes."""
 PARTS_HELP = """\
 Who teaches whom:
@@ -46,6 +48,10 @@ def read(verb: str, function: Callable[..., Any], words: Sequence[str]) -> dict[
         from teachrl.distill_words import distill_arguments
 
         return distill_arguments(words, function)
+    if verb == "collect":
+        from teachrl.distill_words import collect_arguments
+
+        return collect_arguments(words, function)
     schema = Schema(function, owner=verb, prefix="--")
     switches = [name for name, parameter in schema.parameters.items() if parameter.type == "bool"]
     return schema.check({}, read_flags(words, positional(function), switches))
@@ -79,15 +85,15 @@ def _parts(verb: str) -> tuple[Collection[str], str]:
     """Returns the arguments that a verb's flags name classes for, and their help."""
     if verb == "train":
         return PARTS.values(), f"\n{PARTS_HELP}"
-    if verb == "distill":
+    if verb in ("distill", "collect"):
         from teachrl.distill_words import SKIP, parts_help
 
-        return SKIP, f"\n{parts_help()}"
+        return SKIP[verb], f"\n{parts_help(verb)}"
     return (), ""
 
 
 def class_help(kind: str, name: str, verb: str = "train") -> str:
-    """Explains a teacher, student, wrapper or environment and its parameters, as flags of a verb.
+    """Explains a teacher, student, network, method, loss, wrapper or environment and its parameters, as a verb's flags.
 
     Raises:
         UnknownName: If there is no such class.
@@ -96,7 +102,8 @@ def class_help(kind: str, name: str, verb: str = "train") -> str:
     about = (inspect.getdoc(found) or "").partition("Args:")[0].strip()
     citation = getattr(found, "citation", "")
     channels = ", ".join(sorted(channels_of(found)))
-    lines = [f"--{kind} {name}", "", about, "", *([f"Paper: {citation}"] if citation else [])]
+    flag = "method.loss.name" if kind == "loss" else kind
+    lines = [f"--{flag} {name}", "", about, "", *([f"Paper: {citation}"] if citation else [])]
     lines += [f"Channels: {channels}"] if channels else []
     return "\n".join(lines) + "\n\n" + schema.help(key)
 

@@ -1,9 +1,10 @@
 """Runs: training from the arguments to the evaluation, directories, checkpoints, films."""
 
+from teachrl.runs.collect import Collected, collect
 from teachrl.runs.distill import distill
 from teachrl.runs.evaluate import evaluate
 from teachrl.runs.evaluation import Evaluation
 from teachrl.runs.run import Run
 from teachrl.runs.train import train
 
-__all__ = ["Evaluation", "Run", "distill", "evaluate", "train"]
+__all__ = ["Collected", "Evaluation", "Run", "collect", "distill", "evaluate", "train"]

@@ -36,6 +36,7 @@ class RunDirectory:
         self.metrics_file = self.path / "metrics.jsonl"
         self.csv_file = self.path / "metrics.csv"
         self.checkpoints = self.path / "checkpoints"
+        self.best = self.path / "best"
         self.evaluations = self.path / "evaluations"
         self.tensorboard = self.path / "tb"
         self.videos = self.path / "videos"

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import inspect
-import os
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from teachrl.configurable import Configurable
-from teachrl.configuration import resolve_class
+from teachrl.distillation.methods import Method
 from teachrl.distillation.names import make_method, make_network
-from teachrl.errors import InvalidTeacher
-from teachrl.plugins import import_plugins
-from teachrl.policies import Imported
+from teachrl.errors import InvalidRun, InvalidTeacher
 from teachrl.runs.console import Progress
-from teachrl.runs.directory import RunDirectory, default_place
+from teachrl.runs.directory import default_place
+from teachrl.runs.labellers import as_teachers
 from teachrl.runs.run import Run
-from teachrl.runs.run_policy import RunPolicy
+from teachrl.runs.settings import Select
 from teachrl.runs.train import train
 from teachrl.teacher import Teacher
 from teachrl.teachers.from_policy import FromPolicy
+
+STEPS = 20_000
+OWN = (
+    "teacher", "env", "env_kwargs", "wrappers", "view", "teacher_view", "student", "method", "curriculum", "disable",
+    "num_envs", "seed",
+)  # fmt: skip
+"""What a run keeps when it is resumed."""
 
 
 def distill(
@@ -35,13 +37,14 @@ def distill(
     curriculum: list[Teacher] = [],  # noqa: B006
     disable: list[str] = [],  # noqa: B006
     trust: bool = False,
-    steps: int = 20_000,
+    steps: int | None = None,
     num_envs: int = 8,
     workers: int = 0,
     seed: int = 0,
     out: str | None = None,
     eval_every: int | str = "auto",
     checkpoint_every: int | str = "auto",
+    select: Select = "best",
     threads: int = 1,
     device: str = "auto",
     loggers: list[str] = ["tensorboard"],  # noqa: B006
@@ -53,11 +56,14 @@ def distill(
     """Teaches a student that sees less what a teacher that sees more would do.
 
     The result is an ordinary run: `teachrl evaluate`, `--resume`, `teachrl report` and `teachrl watch` work on it.
+    Where teachers have bounds of tasks, its end also says how the student does on test tasks inside and outside them.
 
     Args:
         teacher: Who gives the labels: a run's directory; `planner`, which knows all of a MiniGrid game; a
             Stable-Baselines3 zip (with --trust); `package.module:function` of observations (N, *o); in Python also any
-            policy or model. Of several, the first that gives a label counts.
+            policy or model. Of several, the first that gives a label counts; with bounds of tasks,
+            `{policy: runs/a, tasks: [[0, 1.5], [0, 6]]}`, each is asked about its own only. None is needed where the
+            method learns from demonstrations.
         env: Id of the environment, with one view for each, e.g. TeachRL/CartPolePositions-v0.
         env_kwargs: Arguments of the environment's constructor.
         wrappers: What is put around each environment, innermost first: names, class paths, or functions in Python.
@@ -68,13 +74,15 @@ def distill(
         curriculum: Teachers of other things beside the labels, e.g. ALPGMM for the tasks.
         disable: Channels to switch off, "tasks", or one teacher's, "ALPGMM.tasks".
         trust: Load Stable-Baselines3 zips, which run code of whoever made them.
-        steps: Steps of the student in the environments, all together, rounded up to whole rounds.
+        steps: Steps of the student in the environments, all together, rounded up to whole rounds; 20,000 if None.
         num_envs: Number of parallel environments.
         workers: Processes for the environments, 0 for none beside this one.
         seed: Root of all random numbers of the run.
         out: The run's directory, which must not exist or be empty; runs/<env>/<teachers>/<seed>-<utc> without it.
         eval_every: Steps between evaluations of the validation suite, "auto" for a tenth of the run, or "never".
         checkpoint_every: Steps between checkpoints, of which the last two are kept, "auto" for a tenth, or "never".
+        select: The student that the run ends with: best is the one that did best in the validation suite, or the last
+            where eval_every is never; last is the one at the end.
         threads: Threads of torch and of numerical libraries.
         device: Torch's name of a device for the student, or "auto".
         loggers: What to write beside metrics.jsonl: tensorboard, csv, wandb (an extra).
@@ -90,85 +98,53 @@ def distill(
         TeachrlError: If an argument is wrong, before anything is created; or if the run fails.
         KeyboardInterrupt: If it was interrupted; it can be resumed.
     """
+    given = dict(locals())
     shared: dict[str, Any] = {
         "steps": steps, "num_envs": num_envs, "workers": workers, "seed": seed, "eval_every": eval_every,
-        "checkpoint_every": checkpoint_every, "threads": threads, "device": device, "loggers": loggers, "video": video,
-        "pictures": pictures, "progress": progress,
+        "checkpoint_every": checkpoint_every, "select": "last" if eval_every in ("never", 0) else select,
+        "threads": threads, "device": device, "loggers": loggers, "video": video, "pictures": pictures,
+        "progress": progress,
     }  # fmt: skip
     if resume is not None:
+        _check_resumed(given)
         return train(out=out, resume=resume, **_changed(shared))
     how = make_method(method)
-    sources = teacher if isinstance(teacher, list | tuple) else [teacher]
-    if not sources and not getattr(how, "demonstrations", None):
+    labellers = as_teachers(teacher, teacher_view, trust)
+    _check_source(how, labellers)
+    others = [curriculum] if isinstance(curriculum, Teacher) else list(curriculum)
+    teachers = [*labellers, *others]
+    place = out if out is not None else str(default_place(env, [type(t).__name__ for t in teachers], seed))
+    return train(
+        env=env, env_kwargs=env_kwargs, wrappers=wrappers, view=view, teachers=teachers, disable=disable,
+        student=how.student(make_network(student)), out=place, **{**shared, "steps": STEPS if steps is None else steps},
+    )  # fmt: skip
+
+
+def _check_source(how: Method, labellers: list[FromPolicy]) -> None:
+    """Checks that there is something to learn from."""
+    if demonstrations := getattr(how, "demonstrations", None):
+        from teachrl.distillation.demonstrations import check_there
+
+        check_there(demonstrations)
+    elif not labellers:
         raise InvalidTeacher(
             "A distillation needs a teacher: a run's directory, planner, a Stable-Baselines3 zip or "
-            "package.module:function, e.g. --teacher runs/teacher."
+            "package.module:function, e.g. --teacher runs/teacher; or demonstrations, e.g. --method BC "
+            "--method.demonstrations demos.npz, as `teachrl collect` writes them."
         )
-    labellers = [as_teacher(source, teacher_view, trust) for source in sources]
-    network = make_network(student)
-    others = [curriculum] if isinstance(curriculum, Teacher) else list(curriculum)
-    place = out if out is not None else str(default_place(env, [type(t).__name__ for t in [*labellers, *others]], seed))
-    return train(
-        env=env, env_kwargs=env_kwargs, wrappers=wrappers, view=view, teachers=[*labellers, *others], disable=disable,
-        student=how.student(network), out=place, **shared,
-    )  # fmt: skip
+
+
+def _check_resumed(given: dict[str, Any]) -> None:
+    """Refuses what a resumed run has of its own."""
+    named = [name for name in OWN if name in _changed(given)]
+    if named:
+        raise InvalidRun(
+            f"A resumed distillation has its own {', '.join(named)}: leave them out, or start a new run with another "
+            "directory as `out`."
+        )
 
 
 def _changed(shared: dict[str, Any]) -> dict[str, Any]:
     """Returns what differs from the defaults: a resumed run keeps its own settings elsewhere."""
     parameters = inspect.signature(distill).parameters
     return {name: value for name, value in shared.items() if value != parameters[name].default}
-
-
-def as_teacher(source: Any, view: str = "auto", trust: bool = False) -> FromPolicy:
-    """Returns a teacher that labels with what `source` names.
-
-    Args:
-        source: See `distill`.
-        view: The view it sees; "auto" is the one that a run was trained on, else "teacher".
-        trust: Whether to load Stable-Baselines3 zips.
-
-    Raises:
-        InvalidTeacher: If there is nothing of that name.
-    """
-    if isinstance(source, FromPolicy):
-        return source
-    if isinstance(source, Run):
-        source = str(source.directory)
-    policy = named(source, trust) if isinstance(source, str | os.PathLike) else source
-    own = getattr(policy, "view", None) if view == "auto" else view
-    return FromPolicy(policy, view=own or "teacher")
-
-
-def named(source: str | os.PathLike[str], trust: bool = False) -> Any:
-    """Returns the policy that a word of the command line names.
-
-    Raises:
-        InvalidTeacher: If it names none.
-        InvalidRun: If it is a directory and no run's.
-    """
-    text = os.fspath(source)
-    if text.endswith(".zip"):
-        saved: Any = resolve_class("SavedModel", Configurable)
-        return saved(text, trust=trust)
-    if Path(text).is_dir():
-        RunDirectory.open(text)
-        return RunPolicy(text)
-    if ":" in text:
-        return Imported(text)
-    if (found := _planner(text)) is not None:
-        return found()
-    raise InvalidTeacher(
-        f"There is no teacher {text!r}: neither a run's directory, nor planner, nor a Stable-Baselines3 zip, nor "
-        "package.module:function."
-    )
-
-
-def _planner(name: str) -> Callable[[], Any] | None:
-    """Returns what plug-ins with environments export under this name: `planner` is their `Planner`."""
-    for module in import_plugins(("envs",)):
-        for title in (name, name.capitalize()):
-            found = getattr(module, title, None)
-            if isinstance(found, type) and issubclass(found, Configurable) and hasattr(found, "act"):
-                return found
-    return None

@@ -6,11 +6,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from teachrl.classroom import Classroom
 from teachrl.configuration import load_config
 from teachrl.errors import InvalidHyperparameter, InvalidRun
+from teachrl.runs.best import best_checkpoint
 from teachrl.runs.checkpoint import load_tree, readable
 from teachrl.runs.directory import RunDirectory
 from teachrl.runs.evaluation import Evaluation
@@ -34,7 +36,9 @@ def evaluate(
     threads: int = 1,
     video: int = 0,
 ) -> Evaluation:
-    """Plays a suite of tasks with the student of a run, as its last checkpoint left it.
+    """Plays a suite of tasks with the student of a run, as its last checkpoint left it, or the best of it so far.
+
+    The best is taken where the run selects it (`select`), as a distillation does.
 
     The result also goes into the run's directory: evaluations/<steps>-<suite>.json and .parquet, films into videos/.
 
@@ -71,7 +75,12 @@ def evaluate(
 
 @dataclass(frozen=True, eq=False)
 class Graduate:
-    """A student that has learned, and where."""
+    """A student that has learned, and where.
+
+    Attributes:
+        steps: The student's steps when it was as it is now.
+        total_steps: All steps taken for the run so far, also where a student of an earlier time was selected.
+    """
 
     directory: RunDirectory
     classroom: Classroom
@@ -86,25 +95,31 @@ def graduate(run: str | os.PathLike[str]) -> Iterator[Graduate]:
     """Hands out the student of a run, with environments that are open for as long as it takes."""
     if isinstance(run, Run):
         directory = RunDirectory(run.directory)
-        total_steps = run.classroom.counters.total_steps
-        yield Graduate(directory, run.classroom, run.student, run.steps, total_steps, run.seed)
+        total_steps = run.classroom.counters.total_steps or run.steps
+        yield Graduate(directory, run.classroom, run.student, run.selected, total_steps, run.seed)
         return
     directory = RunDirectory.open(run)
     checkpoint = directory.checkpoint()
     progress = load_tree(checkpoint, "progress")
     settings = _settings(directory)
+    chosen = selected(directory, settings, checkpoint)
     people = Participants(settings, int(progress["total"]), workers=0, teaching=False)
     try:
-        with readable(checkpoint):
-            school: dict[str, Any] = load_tree(checkpoint, "classroom")
+        with readable(chosen):
+            school: dict[str, Any] = load_tree(chosen, "classroom")
             people.classroom.load_state_dict({**school, "running": None})
-            people.student.load_state_dict(load_tree(checkpoint, "student"))
+            people.student.load_state_dict(load_tree(chosen, "student"))
         yield Graduate(
-            directory, people.classroom, people.student, int(progress["steps"]), int(progress["total_steps"]),
-            settings.seed,
-        )  # fmt: skip
+            directory, people.classroom, people.student, int(chosen.name), int(progress["total_steps"]), settings.seed
+        )
     finally:
         people.close()
+
+
+def selected(directory: RunDirectory, settings: Settings, checkpoint: Path) -> Path:
+    """Returns where the student is that a run with this newest checkpoint has to show."""
+    best = best_checkpoint(directory.best, int(checkpoint.name)) if settings.select == "best" else None
+    return checkpoint if best is None else best
 
 
 def _settings(directory: RunDirectory) -> Settings:

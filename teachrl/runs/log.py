@@ -51,7 +51,8 @@ class Log:
         """Writes a row.
 
         Args:
-            counts: Steps, episodes, seconds and so on; `total_steps` is the loggers' step.
+            counts: Steps, episodes, seconds and so on; `total_steps` is the loggers' step, or `steps` where no
+                environment is stepped, on demonstrations.
             scalars: Numbers by tag.
         """
         steps, seconds = self._paced
@@ -61,7 +62,7 @@ class Log:
         self._metrics.write(row)
         usage = {f"perf/{k}": v for k, v in counts.items() if k != "total_steps"}
         for logger in self._loggers:
-            logger.scalars({**scalars, **pace, **usage}, int(counts["total_steps"]))
+            logger.scalars({**scalars, **pace, **usage}, int(counts["total_steps"] or counts["steps"]))
         evaluated = {k: v for k, v in self.newest.items() if k.startswith("eval/")}
         self.newest = {**evaluated, **row}
 

@@ -9,7 +9,9 @@ from teachrl.classroom import Classroom
 from teachrl.configuration import public_classes
 from teachrl.errors import InvalidStudent
 from teachrl.lessons import Episode
+from teachrl.policies import as_policy
 from teachrl.runs.encoding import encode
+from teachrl.runs.preflight import check_labels
 from teachrl.runs.recorder import Recorder
 from teachrl.runs.settings import Settings
 from teachrl.runs.threads import limit_torch
@@ -36,7 +38,7 @@ class Participants:
     """
 
     def __init__(self, settings: Settings, total_steps: int, workers: int | None = None, teaching: bool = True) -> None:
-        self.student = settings.student
+        self.student, self._threads = settings.student, settings.threads
         self.recorder = Recorder(_forget)
         envs = make_vec(
             settings.env,
@@ -69,6 +71,22 @@ class Participants:
             needed = self.classroom.channels
             able = [n for n, c in public_classes(Student).items() if _accepts(c) >= needed]
             self.classroom.attach(self.student, able)
+
+    def rehearse(self) -> None:
+        """Finds out what a new run can still be wrong about before anything of it is created.
+
+        A student loads what it starts from, or its demonstrations. Labels are asked for once and checked, by the
+        student too; the first step has the same.
+
+        Raises:
+            TeachrlError: If there is nothing to start from, or labels or demonstrations do not fit; the message names
+                the teacher where it is one's.
+        """
+        as_policy(self.student)
+        if "labels" in self.classroom.channels:
+            check_labels(self.classroom)
+        self.student.rehearse()
+        limit_torch(self._threads)
 
     def scalars(self) -> dict[str, float]:
         """Returns the numbers of students and teachers by tag."""

@@ -21,6 +21,7 @@ class Run:
         classroom: Where it learned; its environments are closed.
         steps: The student's steps.
         seed: The run's seed.
+        selected: The student's steps when it was as it is now: fewer than `steps` if the best was selected.
     """
 
     directory: Path
@@ -29,6 +30,7 @@ class Run:
     classroom: Classroom
     steps: int
     seed: int
+    selected: int
 
     def __fspath__(self) -> str:
         return str(self.directory)

@@ -16,7 +16,9 @@ from teachrl.student import Policy
 
 
 class RunPolicy(Configurable):
-    """What the student of a run does, as its last checkpoint left it, with its observation normaliser.
+    """What the student of a run does, as its last checkpoint left it, or at its best where the run selects that.
+
+    It brings its observation normaliser. It is loaded when it is first asked for, and holds no environments then.
 
     It is loaded when it is first asked for, and holds no environments then.
 

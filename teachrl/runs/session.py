@@ -9,13 +9,17 @@ from typing import Any
 
 from teachrl.errors import InvalidRun
 from teachrl.lessons import Episode
+from teachrl.runs.alarm import Alarm, is_taught
+from teachrl.runs.best import Best
 from teachrl.runs.checkpoint import load_tree, readable, save_checkpoint
 from teachrl.runs.clock import Clock
 from teachrl.runs.console import Console, Progress
+from teachrl.runs.diagnosis import Diagnosis
 from teachrl.runs.directory import RunDirectory
 from teachrl.runs.evaluation import Evaluation
 from teachrl.runs.examine import Examiner
 from teachrl.runs.log import Log
+from teachrl.runs.metrics import read_metrics
 from teachrl.runs.participants import Participants
 from teachrl.runs.pictures import Axes, Taught
 from teachrl.runs.settings import Settings
@@ -39,6 +43,7 @@ class Session:
         clock: When what is due.
         log: Its numbers.
         console: What it shows.
+        best: The best student so far, None if the run ends with the last.
     """
 
     def __init__(
@@ -59,10 +64,11 @@ class Session:
         if checkpoint is not None:
             done = self._restore(checkpoint)
         self.clock = self._clock(int(done["steps"]))
+        self.best = Best(directory.best, int(done["steps"])) if settings.select == "best" else None
         self.saved_at = int(done["steps"]) if checkpoint is not None else -1
         self._wall, self._cpu = time.monotonic() - done["wall"], time.process_time() - done["cpu"]
         title = f"{settings.env}, {' + '.join(settings.teacher_names) or 'no teacher'}, {type(self.student).__name__}"
-        purge = self.classroom.counters.total_steps if checkpoint is not None else None
+        purge = self.total_steps if checkpoint is not None else None
         with ExitStack() as undo:
             self.console = Console(progress, title, self.clock.total)
             undo.callback(self.console.close)
@@ -70,7 +76,12 @@ class Session:
             undo.callback(self.log.close)
             self.examiner = Examiner(self.classroom, self.student, settings.seed, settings.workers)
             undo.callback(self.examiner.close)
+            self.diagnosis = Diagnosis(self.classroom, settings.seed) if "labels" in self.classroom.channels else None
+            if self.diagnosis is not None:
+                undo.callback(self.diagnosis.close)
             self._open = undo.pop_all()
+        taught = is_taught(self.classroom, self.student)
+        self.alarm = Alarm(directory.metrics_file, self.console.say) if taught else None
 
     def _clock(self, steps: int) -> Clock:
         every = {
@@ -86,8 +97,8 @@ class Session:
 
     @property
     def total_steps(self) -> int:
-        """Every environment step taken for this run."""
-        return self.classroom.counters.total_steps
+        """Every environment step taken for this run; where it takes none, on demonstrations, its own steps."""
+        return self.classroom.counters.total_steps or self.clock.steps
 
     def _write_episode(self, total_steps: int, episode: Episode) -> None:
         self.episodes.append(episode_row(total_steps, episode, self.classroom.envs.task_space))
@@ -106,18 +117,30 @@ class Session:
         """Writes a row of the log."""
         row = {
             "steps": self.clock.steps,
-            **{name: getattr(self.classroom.counters, name) for name in self.classroom.counters.__slots__},
+            **self._counters(),
             "wall_seconds": time.monotonic() - self._wall,
             "cpu_seconds": time.process_time() - self._cpu,
         }
+        scalars = self.people.scalars()
         if evaluation is not None:
-            self.log.write(row, {**self.people.scalars(), **{f"eval/{k}": v for k, v in evaluation.scalars().items()}})
-            if self.settings.pictures and self.log.takes_pictures:
-                taught = self.taught()
-                self.log.pictures(taught, evaluation, self.axes(taught), self.classroom.teachers, self.total_steps)
-        else:
-            self.log.write(row, self.people.scalars())
+            scalars |= {f"eval/{k}": v for k, v in self._findings(evaluation).items()}
+            if self.alarm is not None:
+                scalars |= self.alarm.examine({**row, **scalars})
+        self.log.write(row, scalars)
+        if evaluation is not None and self.settings.pictures and self.log.takes_pictures:
+            taught = self.taught()
+            self.log.pictures(taught, evaluation, self.axes(taught), self.classroom.teachers, self.total_steps)
         self.console.show(self.log.newest)
+
+    def _counters(self) -> dict[str, int]:
+        return {name: getattr(self.classroom.counters, name) for name in self.classroom.counters.__slots__}
+
+    def _findings(self, evaluation: Evaluation) -> dict[str, float]:
+        """Returns the numbers of a validation by name, and keeps the student if it is the best so far."""
+        found = evaluation.scalars()
+        if self.best is not None:
+            found["best"] = float(self.best.offer(evaluation, self.clock.steps, self._graduate))
+        return found if self.diagnosis is None else {**found, **self.diagnosis.measure(self.student)}
 
     def evaluate(self, suite: str) -> Evaluation:
         """Evaluates the student as it is, and enters the result in the table."""
@@ -160,6 +183,8 @@ class Session:
             raise InvalidRun(
                 f"The tables at {steps} steps could not be written: {error}. Make room, resume."
             ) from error
+        if self.best is not None:
+            self.best.write()
         save_checkpoint(
             self.directory.checkpoints,
             steps,
@@ -170,6 +195,28 @@ class Session:
             },
         )
         self.saved_at = steps
+
+    def _graduate(self) -> dict[str, Any]:
+        """Returns the trees of the student as it is now, for use and not for learning on."""
+        school = {**self.classroom.state_dict(), "running": None}
+        return {"progress": self._progress(), "classroom": school, "student": self.student.graduate_state()}
+
+    def select(self) -> tuple[int, str]:
+        """Makes the student what it was when it was best, where the run selects that; all is saved before.
+
+        Returns:
+            The student's steps then, and words about the selection.
+        """
+        if self.best is None or self.best.steps is None:
+            return self.clock.steps, ""
+        steps, place = self.best.steps, self.directory.best / str(self.best.steps)
+        if steps != self.clock.steps:
+            with readable(place):
+                school: dict[str, Any] = load_tree(place, "classroom")
+                self.classroom.load_state_dict({**school, "counters": self._counters()})
+                self.student.load_state_dict(load_tree(place, "student"))
+        validations = sum("eval/best" in row for row in read_metrics(self.directory.metrics_file))
+        return steps, f"best of {validations} validations, at {steps:,} steps"
 
     def _progress(self) -> dict[str, Any]:
         return {

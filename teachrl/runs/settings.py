@@ -6,13 +6,15 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Literal, get_args
 
 from teachrl.configurable import is_data, to_config
 from teachrl.errors import InvalidHyperparameter, InvalidStudent, InvalidTeacher
 from teachrl.runs.loggers import check_loggers
 from teachrl.student import Student
 from teachrl.teacher import Teacher
+
+Select = Literal["last", "best"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +34,7 @@ class Settings:
     seed: int
     eval_every: int | str
     checkpoint_every: int | str
+    select: Select
     threads: int
     device: str
     loggers: list[str]
@@ -56,6 +59,7 @@ class Settings:
         if not isinstance(values["pictures"], bool):
             raise InvalidHyperparameter(f"`pictures` must be true or false, got {values['pictures']!r}.")
         values["teachers"] = _teachers(values["teachers"])
+        _check_select(values["select"], values["eval_every"])
         check_loggers(values["loggers"])
         if not isinstance(values["env"], str) or not values["env"]:
             raise InvalidHyperparameter(
@@ -126,6 +130,16 @@ def _interval(name: str, value: Any) -> int | str:
             f"`{name}` must be a number of steps, 'auto' (a tenth of the run) or 'never', got {value!r}."
         )
     return _count(name, value, 0)
+
+
+def _check_select(select: Any, eval_every: int | str) -> None:
+    if select not in get_args(Select):
+        raise InvalidHyperparameter(f"`select` must be 'last' or 'best', got {select!r}.")
+    if select == "best" and eval_every in ("never", 0):
+        raise InvalidHyperparameter(
+            f"select='best' takes the student that did best in the validation suite, but eval_every={eval_every!r} "
+            "leaves that out. Pass eval_every='auto' or a number of steps, or select='last'."
+        )
 
 
 def _teachers(value: Any) -> list[Teacher]:

@@ -103,11 +103,17 @@ class Table:
         import pyarrow.parquet as pq
 
         names = list(columns or self.columns)
-        files = [self.file] if self.file.exists() else self._parts()
         empty = _arrow(self.columns, {column: [] for column in self.columns}).select(names)
-        # With a schema, columns that a table of an older run does not have are null.
-        read = [pq.read_table(f, columns=names, schema=empty.schema, partitioning=None) for f in files]
-        return pa.concat_tables([empty, *read])
+
+        def stored() -> list[Any]:
+            files = [self.file] if self.file.exists() else self._parts()
+            # With a schema, columns that a table of an older run does not have are null.
+            return [pq.read_table(f, columns=names, schema=empty.schema, partitioning=None) for f in files]
+
+        try:
+            return pa.concat_tables([empty, *stored()])
+        except FileNotFoundError:  # the parts of a running run were put into one file meanwhile
+            return pa.concat_tables([empty, *stored()])
 
 
 _ARROW = {"int64": "int64", "float64": "float64", "bool": "bool_", "string": "string"}

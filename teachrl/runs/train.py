@@ -17,8 +17,9 @@ from teachrl.runs.participants import Participants
 from teachrl.runs.pictures import save_overview
 from teachrl.runs.resume import Resumption
 from teachrl.runs.run import Run
+from teachrl.runs.seen import report_seen
 from teachrl.runs.session import Session
-from teachrl.runs.settings import Settings
+from teachrl.runs.settings import Select, Settings
 from teachrl.runs.threads import limited_threads
 from teachrl.runs.video import choose, film, film_title
 from teachrl.student import Student
@@ -40,6 +41,7 @@ def train(
     out: str | None = None,
     eval_every: int | str = "auto",
     checkpoint_every: int | str = "auto",
+    select: Select = "last",
     threads: int = 1,
     device: str = "auto",
     loggers: list[str] = ["tensorboard"],  # noqa: B006
@@ -68,6 +70,8 @@ def train(
         out: The run's directory, which must not exist or be empty; runs/<env>/<teachers>/<seed>-<utc> without it.
         eval_every: Steps between evaluations of the validation suite, "auto" for a tenth of the run, or "never".
         checkpoint_every: Steps between checkpoints, of which the last two are kept, "auto" for a tenth, or "never".
+        select: The student that the run ends with: last is the one at the end; best is the one that did best in the
+            validation suite: the most mastered tasks, then the highest return.
         threads: Threads of torch and of numerical libraries.
         device: Torch's name of a device for the student, or "auto".
         loggers: What to write beside metrics.jsonl: tensorboard, csv, wandb (an extra).
@@ -106,6 +110,7 @@ def defaults() -> dict[str, Any]:
 
 def _begin(settings: Settings, place: Path, progress: Progress) -> Run:
     with limited_threads(settings.threads), closing(Participants(settings, settings.steps)) as people:
+        people.rehearse()
         directory = RunDirectory.create(place, settings.config(), settings.is_data())
         with (
             directory.claimed(),
@@ -145,22 +150,24 @@ def _conduct(session: Session) -> Run:
 def _finish(session: Session) -> Run:
     """Evaluates the test suite, draws, films, and closes the books."""
     directory = session.directory
+    chosen, line = session.select()
     session.console.say("Evaluating the test suite, and drawing")
     evaluation = session.evaluate("test")
     evaluation.save(directory.evaluations)
     _draw(session, evaluation)
-    _film(session, evaluation)
+    _film(session, evaluation, chosen)
     session.episodes.compact()
     session.evaluations.compact()
-    directory.write_meta(
-        {"status": "finished", "ended": utc(), "steps": session.clock.steps, "result": evaluation.line}
-    )
+    line = ", ".join(part for part in (evaluation.line, line) if part)
+    directory.write_meta({"status": "finished", "ended": utc(), "steps": session.clock.steps, "result": line})
     session.console.close()
-    session.console.say(evaluation.line)
+    session.console.say(line)
+    report_seen(directory, session.classroom.teachers, evaluation, session.console.say)
     session.console.say(str(directory.path))
     return Run(
-        directory.path, session.student, evaluation, session.classroom, session.clock.steps, session.settings.seed
-    )
+        directory.path, session.student, evaluation, session.classroom, session.clock.steps, session.settings.seed,
+        chosen,
+    )  # fmt: skip
 
 
 def _draw(session: Session, evaluation: Evaluation) -> None:
@@ -171,7 +178,7 @@ def _draw(session: Session, evaluation: Evaluation) -> None:
         save_overview(target, taught, evaluation, session.axes(taught), teachers)
 
 
-def _film(session: Session, evaluation: Evaluation) -> None:
+def _film(session: Session, evaluation: Evaluation, steps: int) -> None:
     """Films the student on some tasks, where the environment can be filmed."""
     if session.settings.video == 0:
         return
@@ -180,7 +187,7 @@ def _film(session: Session, evaluation: Evaluation) -> None:
     try:
         film(
             classroom, session.student, lessons, session.directory.videos,
-            film_title(session.clock.steps, evaluation.suite, lessons), session.settings.seed,
+            film_title(steps, evaluation.suite, lessons), session.settings.seed,
         )  # fmt: skip
     except (TeachrlError, OSError, RuntimeError) as error:  # the run is done: a film is not worth losing it
         session.console.say(f"No film: {error}")

@@ -66,6 +66,24 @@ def test_lists_are_lines_with_whole_names(capsys: pytest.CaptureFixture[str]) ->
     assert "CartPole-v1" not in envs
 
 
+@pytest.mark.parametrize(
+    ("kind", "line"),
+    [
+        ("methods", r"^DAgger +Dataset aggregation .* \[https://proceedings.mlr.press/v15/ross11a.html\]$"),
+        ("networks", r"^Recurrent +An encoder as in `CNN`"),
+        ("losses", r"^js +alpha KL\(T \|\| M\).*arxiv.org/abs/2306.13649\]$"),
+    ],
+)
+def test_what_distillation_can_choose_from_is_listed(kind: str, line: str) -> None:
+    assert re.search(line, listing.listing(kind), re.MULTILINE)
+
+
+def test_methods_are_found_without_torch() -> None:
+    code = "from teachrl.distillation.names import methods\nimport sys\nprint(len(methods()), 'torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["6", "False"]
+
+
 def test_narrow_terminals_wrap_descriptions_only(monkeypatch: pytest.MonkeyPatch) -> None:
     name = "AVeryLongNameOfATeacherThatIsNeverCutAnywhere"
     monkeypatch.setattr(listing, "rows", lambda kind: [(name, "tasks, starts", "word " * 20, "paper")])
@@ -81,6 +99,14 @@ def test_one_of_them_is_explained() -> None:
     assert "--student.algorithm" in listing.listing("SB3")
     assert "--env_kwargs.legs" in listing.listing("TeachRL/StumpTracks-v0")
     assert "Uniform takes no parameters." in listing.listing("Uniform")
+    assert "--method.beta" in listing.listing("DAgger")
+    assert "--student.hidden" in listing.listing("Recurrent")
+    assert listing.listing("js").startswith("--method.loss.name js\n")
+    assert "--method.loss.alpha" in listing.listing("js")
+    with pytest.raises(UnknownName, match="Did you mean 'Kickstart'"):
+        listing.listing("Kikstart")
+    with pytest.raises(UnknownName, match="Did you mean 'forward_kl'"):
+        listing.listing("forwardkl")
     with pytest.raises(UnknownName, match="Did you mean 'teachers'"):
         listing.listing("teacher")
 

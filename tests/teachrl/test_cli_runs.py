@@ -49,7 +49,7 @@ def test_what_cannot_be_run_is_one_message(here: Path, capsys: pytest.CaptureFix
         (f"{TINY} --out taken", "taken exists and is not empty"),
         (f"{TINY} --teacher ALPGMM", "Uniform and ALPGMM both set tasks, but one teacher at most can"),
         ("train --env CartPole-v1 --teacher ALPGMM", "ALPGMM sets tasks, but CartPole-v1 has no task space"),
-        ("train --student.hyperparameters.learning_rat 1", "Did you mean 'learning_rate'"),
+        ("train --student SB3 --student.hyperparameters.learning_rat 1", "Did you mean 'learning_rate'"),
         ("train --resume taken", "taken is not the directory of a run"),
         ("evaluate nowhere", "nowhere is not a directory"),
         (f"{TINY} --steps 0", "`steps` must be a whole number, at least 1, got 0"),

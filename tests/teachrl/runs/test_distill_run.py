@@ -14,7 +14,7 @@ from teachrl.errors import InvalidRun, InvalidStudent, InvalidTeacher, TeachrlEr
 from teachrl.runs import distill, evaluate, train
 from teachrl.runs.checkpoint import load_tree, save_tree
 from teachrl.runs.directory import RunDirectory
-from teachrl.runs.distill import as_teacher
+from teachrl.runs.labellers import as_teacher
 from teachrl.runs.run_policy import RunPolicy
 from teachrl_agents import SB3
 from teachrl_agents.nets import MLP
@@ -73,6 +73,11 @@ def test_a_run_teaches_evaluates_and_resumes_exactly(teacher, tmp_path):
     rows = [json.loads(line) for line in (half / "metrics.jsonl").read_text().splitlines()]
     assert rows[-1]["labels"] == 200
     assert {"train/proxy_loss", "train/agreement", "train/entropy", "train/beta"} <= rows[-1].keys()
+
+
+def test_a_resumed_distillation_keeps_its_own_teacher_and_method(teacher, tmp_path):
+    with pytest.raises(InvalidRun, match="has its own teacher, method, seed"):
+        distill(teacher, method="BC", seed=1, steps=200, resume=str(tmp_path), progress="none")
 
 
 def test_a_student_is_evaluated_without_its_teacher(teacher, tmp_path):
@@ -137,9 +142,12 @@ def test_help_teaches(words, expected, capsys):
         (["--teacher", "numpy:nobody", "--env", ENV], "no function or policy in numpy"),
         (["--teacher", "TEACHER", "--env", ENV, "--method", "Dager"], "Did you mean 'DAgger'"),
         (["--teacher", "TEACHER", "--env", ENV, "--method.bata", "1"], "Did you mean beta"),
-        (["--teacher", "TEACHER", "--env", ENV, "--method.beta", "2"], "share of steps, from 0 to 1"),
+        (["--teacher", "TEACHER", "--env", ENV, "--method.beta", "2"], "at least 0 and at most 1"),
         (["--teacher", "TEACHER", "--env", ENV, "--method.loss", "kl"], "There is no loss 'kl'"),
         (["--teacher", "TEACHER", "--env", ENV, "--student", "Recurent"], "Did you mean 'Recurrent'"),
+        (["--teacher", "TEACHER", "--env", ENV, "--student", "ALPGMM"], "no network 'ALPGMM'"),
+        (["--teacher", "planner", "--env", ENV], "planner reads the teacher's view"),
+        (["--teacher", "TEACHER", "--env", ENV, "--method.loss", "js", "--method.loss.beta", "2"], "It has alpha"),
         (["--teacher", "TEACHER", "--envs", ENV], "Did you mean --env"),
         (["--teacher", "no.zip", "--env", ENV], "There is no file"),
     ],
