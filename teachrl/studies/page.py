@@ -12,6 +12,7 @@ from teachrl.errors import InvalidRun
 from teachrl.studies.comparison import EXPLORATORY, Analysis
 from teachrl.studies.outcomes import Declared, Outcome, Status, Variant
 from teachrl.studies.page_curves import curves, profiles
+from teachrl.studies.page_distillation import distillation_data
 from teachrl.studies.page_facts import differences, facts, flatten, trouble
 from teachrl.studies.page_json import clean, to_json
 from teachrl.studies.page_map import Drawn, map_data, mastery_data
@@ -19,7 +20,7 @@ from teachrl.studies.page_runs import RunFiles
 from teachrl.studies.page_transfer import transfer_data
 
 Data = dict[str, Any]
-SCRIPTS = ("base.js", "tables.js", "charts.js", "map.js", "maps.js", "facts.js", "page.js")
+SCRIPTS = ("base.js", "tables.js", "charts.js", "distillation.js", "map.js", "maps.js", "facts.js", "page.js")
 
 
 def page_data(directory: str | os.PathLike[str]) -> Data:
@@ -65,6 +66,7 @@ def study_data(declared: Declared, outcomes: Sequence[Outcome], analysis: Analys
             "variants": [_variant(v, declared, analysis) for v in declared.variants],
             "analysis": _analysis(analysis),
             "curves": curves(declared, outcomes),
+            "distillation": distillation_data(runs),
             "profiles": profiles(declared, outcomes),
             "map": curriculum,
             "mastery": mastery_data(runs),
@@ -107,6 +109,7 @@ def run_data(directory: str | os.PathLike[str]) -> Data:
             "variants": [{"label": variant.label, "arm": variant.arm, "role": "arm", "cell": {}, "values": {}}],
             "final": outcome.final,
             "curves": curves(declared, [outcome]),
+            "distillation": distillation_data(runs),
             "map": curriculum,
             "mastery": mastery_data(runs),
             "transfer": transfer_data(runs, curriculum["axes"]),

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,8 +80,8 @@ def check(variants: Sequence[Variant]) -> None:
     for variant in variants:
         if variant.role in ORDERS:  # nothing is recorded yet
             continue
-        with about(f"the arm {variant.label!r}"):
-            Participants(_settings(variant), 1, workers=0).close()
+        with about(f"the arm {variant.label!r}"), closing(Participants(_settings(variant), 1, workers=0)) as people:
+            people.rehearse()
 
 
 def _settings(variant: Variant) -> Settings:
@@ -90,7 +91,8 @@ def _settings(variant: Variant) -> Settings:
 def _resolved(variant: Variant) -> dict[str, Any]:
     with about(f"the arm {variant.label!r}"):
         config = _settings(variant).config()
-    return {name: value for name, value in config.items() if name not in (*UNIMPORTANT, "seed")}
+    left_out = (*UNIMPORTANT, "seed", *(["select"] if config["select"] == "last" else []))
+    return {name: value for name, value in config.items() if name not in left_out}
 
 
 def _key(config: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ function draw(data) {
   drawContrasts(data);
   drawCausal(data, look);
   drawCurves(data, look);
+  drawDistillation(data, look);
   drawCurriculum(data, look);
   drawMastery(data, look);
   drawTransfer(data, look);

@@ -69,3 +69,23 @@ def outcomes_of(declared, directories=None, failed=(), waiting=()):
                 metrics = {"success_rate": curve, "mastered": curve, "mean_return": 10 * curve}
                 found.append(Outcome(*name, "finished", place, final, {**axes, **metrics}))
     return found
+
+
+def distilled(seed=0, hacks=False, validations=10):
+    """Rows of metrics.jsonl of a distillation, one training round before each validation."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for k in range(validations):
+        steps, loss = 1000 * (k + 1), 0.5 * 0.7**k * rng.uniform(0.97, 1.03)
+        value = 400 * (1 - 0.6**k) - (60 * max(0, k - 4) if hacks else 0) + rng.uniform(-2, 2)
+        there, own = 1 - 0.3 * 0.8**k, 1 - 0.45 * 0.9**k
+        train = {"train/proxy_loss": 2 * loss, "train/privileged_loss": loss, "train/loss": loss}
+        counted = {name: steps for name in ("steps", "student_steps", "total_steps", "cpu_seconds", "wall_seconds")}
+        rows.append({**{name: steps - 500 for name in counted}, **train})
+        told = {
+            "return": value, "proxy_loss": loss, "agreement": own, "teacher_agreement": there,
+            "entropy": 0.6 - 0.02 * k, "covariate_shift": there - own, "calibration_error": 0.1,
+            "hacking": float(hacks and k > 7),
+        }  # fmt: skip
+        rows.append({**counted, **train, **{f"eval/{n}": v for n, v in told.items()}})
+    return rows

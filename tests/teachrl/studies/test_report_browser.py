@@ -1,10 +1,11 @@
 """The page in a headless Chromium: it draws, moves and sorts, complains of nothing and asks for nothing."""
 
+import json
 import os
 import shutil
 
 import pytest
-from report_studies import declared_study, outcomes_of, small_run
+from report_studies import declared_study, distilled, outcomes_of, small_run
 
 from teachrl.studies.page import render, run_data, study_data
 from teachrl.teachers import ALPGMM
@@ -17,6 +18,7 @@ ARGUMENTS = [
 POINTS = "() => [...document.querySelectorAll('#map .plot')].map((p) => p.data.find((t) => t.name === 'episodes').x)"
 RINGS = "() => document.querySelector('#map .plot').data.find((t) => t.name === 'mastered')?.x.length"
 LAST = "() => DATA.map.runs[0].evaluations.at(-1).mastered.filter((m) => m === 1).length"
+CHARTS = "() => [...document.querySelectorAll('#distillation-charts .plot')].map((p) => p.IT)"
 FIRST_COLUMN = "(id) => [...document.querySelectorAll(`#${id} tbody tr`)].map((r) => r.cells[0].textContent)"
 
 pytestmark = pytest.mark.skipif(
@@ -43,6 +45,11 @@ def pages(tmp_path_factory):
     declared = declared_study(12, question="Does </script> it & <b>help</b>?")
     places = {("uniform", 0): other, ("alp-gmm", 0): run, ("alp-gmm", 3): other}
     outcomes = outcomes_of(declared, places, failed=[("alp-gmm", 1)], waiting=[("uniform", 2)])
+    taught = {name: distilled_run(run, home / name, k) for k, name in enumerate(("taught", "hacking"))}
+    two = declared_study(2, causal=False)
+    learned = {
+        (label, s): taught[name] for label, name in zip(("uniform", "alp-gmm"), taught, strict=True) for s in (0, 1)
+    }
     everyone = [(v.label, s) for v in declared.variants for s in declared.seeds]
     (home / "begun").mkdir()
     found = {
@@ -52,10 +59,20 @@ def pages(tmp_path_factory):
         "one": run_data(small_run(home / "one", dims=1)),
         "four": run_data(small_run(home / "four", dummies=2)),
         "begun": run_data(home / "begun"),
+        "hacking": run_data(taught["hacking"]),
+        "taught": study_data(two, outcomes_of(two, learned)),
     }
     for name, data in found.items():
         (home / f"{name}.html").write_text(render(data), encoding="utf-8")
     return home
+
+
+def distilled_run(run, place, hacks):
+    """A run's directory with the numbers of a distillation."""
+    shutil.copytree(run, place)
+    rows = distilled(hacks, hacks=bool(hacks))
+    (place / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return place
 
 
 @pytest.fixture
@@ -79,13 +96,30 @@ def open_page(browser, pages):
         page.close()
 
 
-@pytest.mark.parametrize("name", ["study", "waiting", "run", "one", "four", "begun"])
+@pytest.mark.parametrize("name", ["study", "waiting", "run", "one", "four", "begun", "hacking", "taught"])
 def test_every_page_draws(open_page, name):
     page = open_page(name)
     assert page.inner_text("h1")
     assert page.inner_text("#verdict")
     assert page.evaluate("() => document.querySelectorAll('main section:not([hidden])').length") >= 2
     assert page.evaluate("() => document.documentElement.scrollWidth <= window.innerWidth")  # nothing is cut
+
+
+def test_distillation_is_drawn_with_its_alarm(open_page):
+    charts, lines = (
+        CHARTS.replace("IT", it) for it in ("data.map((t) => t.y.length)", "layout.shapes.map((s) => s.x0)")
+    )
+    page = open_page("hacking")
+    assert "The alarm was raised: the student came closer" in page.inner_text("#shortfall")
+    assert page.evaluate(charts) == [[10], [10], [10, 10], [10, 10], [10], [10]]
+    assert page.evaluate(lines) == [[9000], [9000], [], [], [], []]
+    page = open_page("taught")
+    assert [len(panel) for panel in page.evaluate(charts)] == [2, 2, 4, 4, 2, 2]
+    assert page.evaluate(lines)[1] == [9000, 9000]
+    page.click("#distillation .legend button >> nth=1")
+    assert [len(panel) for panel in page.evaluate(charts)] == [1, 1, 2, 2, 1, 1]
+    assert page.evaluate(lines)[1] == []
+    assert not open_page("run").is_visible("#distillation")
 
 
 def test_words_of_the_study_are_words(open_page):

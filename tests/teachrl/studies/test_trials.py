@@ -38,14 +38,23 @@ def test_a_long_name_fits_a_file_system() -> None:
     assert len(folder.encode()) <= 255
 
 
-@pytest.mark.parametrize("silent", [{"video": 3}, {"loggers": ["csv"]}, {"workers": 2}, {"checkpoint_every": "never"}])
+@pytest.mark.parametrize(
+    "silent", [{"video": 3}, {"loggers": ["csv"]}, {"workers": 2}, {"checkpoint_every": "never"}, {"select": "last"}]
+)
 def test_what_changes_no_number_changes_no_key(silent: dict[str, Any]) -> None:
     assert trials(base={**BASE["base"], **silent})["alp", 0].key == trials()["alp", 0].key
 
 
 @pytest.mark.parametrize(
     "changes",
-    [{"steps": 301}, {"env_kwargs": {"dummies": 1}}, {"eval_every": 50}, {"student.dims": 3}, {"num_envs": 2}],
+    [
+        {"steps": 301},
+        {"env_kwargs": {"dummies": 1}},
+        {"eval_every": 50},
+        {"student.dims": 3},
+        {"num_envs": 2},
+        {"select": "best"},
+    ],
 )
 def test_what_matters_changes_the_key(changes: dict[str, Any]) -> None:
     assert trials(base={**BASE["base"], **changes})["alp", 0].key != trials()["alp", 0].key
