@@ -103,9 +103,8 @@ def test_the_quickstart(calls: list[dict[str, Any]]) -> None:
     (given,) = calls
     assert given["env"] == "TeachRL/StumpTracks-v0"
     assert [type(t) for t in given["teachers"]] == [ALPGMM]
-    assert type(given["student"]).__name__ == "SB3"
-    assert given["student"].algorithm == "PPO"
-    assert given["student"].hyperparameters["n_steps"] == 256
+    assert type(given["student"]).__name__ == "PPO"
+    assert (given["student"].n_steps, given["student"].normalize_rewards) == (256, True)
     assert given["num_envs"] == 8
 
 
@@ -123,14 +122,14 @@ def test_the_issues_example(calls: list[dict[str, Any]]) -> None:
 
 def test_dotted_flags_belong_to_the_teacher_before_them(calls: list[dict[str, Any]]) -> None:
     line = "--teacher Uniform --teacher ALPGMM --teacher.fit-rate 1e2 --teacher.reward_range [0,500]"
-    assert run(f"train {line} --student.normalize false --student.hyperparameters.learning_rate 1e-3") == 0
+    assert run(f"train {line} --student.normalize_rewards false --student.learning_rate 1e-3") == 0
     uniform, alp = calls[0]["teachers"]
     assert type(uniform) is Uniform
     assert (alp.fit_rate, alp.reward_range) == (100, (0.0, 500.0))
     student = calls[0]["student"]
-    assert student.normalize is False
-    assert student.hyperparameters["learning_rate"] == 1e-3
-    assert student.hyperparameters["n_steps"] == 256  # the quickstart's student is still there
+    assert student.normalize_rewards is False
+    assert student.learning_rate == 1e-3
+    assert student.batch_size == 512  # the quickstart's student is still there
 
 
 def test_one_more_parameter_for_the_quickstarts_teacher(calls: list[dict[str, Any]]) -> None:
@@ -297,9 +296,9 @@ def test_a_run_that_fails_is_code_1_and_an_interrupted_one_130(capsys: pytest.Ca
 
 
 def test_negative_numbers_and_equals_signs(calls: list[dict[str, Any]]) -> None:
-    assert run("train --teacher=ALPGMM --teacher.reward_range=[-5,1e1] --seed=0 --student.hyperparameters.x -1") == 0
+    assert run("train --teacher=ALPGMM --teacher.reward_range=[-5,1e1] --seed=0 --student.ent_coef -1") == 0
     assert calls[0]["teachers"][0].reward_range == (-5.0, 10.0)
-    assert calls[0]["student"].hyperparameters["x"] == -1
+    assert calls[0]["student"].ent_coef == -1
 
 
 def test_one_value_for_a_list(calls: list[dict[str, Any]]) -> None:
