@@ -19,7 +19,7 @@ from teachrl.distillation.estimators import distilled_episodes, distilled_steps
 from teachrl.distillation.families import Family, choose_family
 from teachrl.distillation.loss import Loss
 from teachrl.distillation.losses import make_loss
-from teachrl.distillation.targets import Targets, make_targets
+from teachrl.distillation.targets import Targets, make_targets, one_form
 from teachrl.errors import InvalidHyperparameter, InvalidTeacher
 from teachrl.lessons import Array, Floats, Labels
 from teachrl.schedules import Moment
@@ -86,10 +86,8 @@ class LabelTerm:
             InvalidEnvironment: If the mask needs to know which episodes succeeded, and nobody says.
         """
         rows, self._rows = self._rows, []
-        names = {tuple(sorted(row.parameters or ())) for row in rows}
-        if len(names) > 1:
-            raise InvalidTeacher(f"Labels must have the same parameters at every step, got {sorted(names)}.")
-        parameters = {k: np.stack([row.parameters[k] for row in rows if row.parameters]) for k in next(iter(names))}
+        names = one_form(row.parameters for row in rows)
+        parameters = {k: np.stack([row.parameters[k] for row in rows if row.parameters]) for k in names}
         given, distilled = np.stack([row.mask for row in rows]).astype(bool), self._distilled(episodes)
         if self._mask != "none":
             labelled = given & episodes.learn[episodes.which]

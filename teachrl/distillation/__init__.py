@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from teachrl.distillation.distiller import Distiller
     from teachrl.distillation.families import FAMILIES, Family, choose_family
     from teachrl.distillation.fusions import FUSIONS, make_fusion
+    from teachrl.distillation.hacking import Hacking, examine
     from teachrl.distillation.imitation import BC, DAgger
     from teachrl.distillation.losses import (
         LOSSES,
@@ -43,6 +44,7 @@ _HOME = {
     ),
     "targets": ("Targets", "make_targets"),
     "fusions": ("FUSIONS", "make_fusion"),
+    "hacking": ("Hacking", "examine"),
     "tgeo": ("TGeo",),
     "weights": ("Advantage", "Fusion", "Scheduled", "Triangle"),
 }  # fmt: skip
@@ -51,9 +53,9 @@ _MODULES = {name: f"teachrl.distillation.{module}" for module, names in _HOME.it
 __all__ = [
     "BC", "KDRL", "DAgger", "Distillation", "Distiller", "Kickstart", "Method", "OnPolicy",
     "FAMILIES", "FUSIONS", "LOSSES", "MSE", "NLL",
-    "Advantage", "Balanced", "Family", "ForwardKL", "Fusion", "Huber", "JensenShannon", "Loss", "ReverseKL",
+    "Advantage", "Balanced", "Family", "ForwardKL", "Fusion", "Hacking", "Huber", "JensenShannon", "Loss", "ReverseKL",
     "Scheduled", "TGeo", "Targets", "Triangle",
-    "available", "choose_family", "make_fusion", "make_loss", "make_targets",
+    "available", "choose_family", "examine", "make_fusion", "make_loss", "make_targets",
 ]  # fmt: skip
 
 

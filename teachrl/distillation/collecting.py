@@ -13,9 +13,9 @@ from torch import Tensor
 from teachrl.classroom import Classroom
 from teachrl.distillation.buffer import Round
 from teachrl.distillation.calibration import agreement
-from teachrl.distillation.targets import Targets, make_targets
-from teachrl.distillation.trees import Tree, compact, mapped, stacked, tensors
-from teachrl.errors import InvalidEnvironment, InvalidTeacher
+from teachrl.distillation.targets import Targets, make_targets, one_form
+from teachrl.distillation.trees import Tree, compact, harmless, mapped, stacked, tensors
+from teachrl.errors import InvalidEnvironment
 from teachrl.lessons import Array, Bools, Labels, Step
 from teachrl.roster import entries, is_disabled
 from teachrl.teacher import Teacher
@@ -65,9 +65,7 @@ class Collector:
         self._space: spaces.Space[Any] = classroom.single_action_space
         self.device = next(net.parameters()).device
         self._memory: Tensor = net.initial_state(classroom.num_envs).to(self.device)
-        self._previous: Array = np.zeros((classroom.num_envs, *(self._space.shape or ())), self._space.dtype)
-        if not isinstance(self._space, spaces.Box):
-            self._previous += np.asarray(getattr(self._space, "start", 0), self._previous.dtype)
+        self._previous = harmless(self._space, classroom.num_envs)
 
     @torch.no_grad()
     def collect(self, steps: int, beta: float) -> Lived:
@@ -79,9 +77,7 @@ class Collector:
         """
         self._net.eval()
         rows = [self._step(beta) for _ in range(steps)]
-        names = {name for row in rows for name in row["parameters"]}
-        if any(set(row["parameters"]) != names for row in rows):
-            raise InvalidTeacher(f"Labels must have the same parameters at every step, got {sorted(names)} at some.")
+        one_form(row["parameters"] for row in rows)
         whole = {name: stacked([row[name] for row in rows]) for name in rows[0] if name not in ("said", "ended")}
         targets = make_targets(
             self._space, whole["actions"], whole["parameters"] or None, whole["mask"], device=self.device

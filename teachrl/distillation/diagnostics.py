@@ -16,9 +16,8 @@ from teachrl.distillation.continuous import Gaussian
 from teachrl.distillation.discrete import Choices
 from teachrl.distillation.families import choose_family
 from teachrl.distillation.learning import usual_loss
-from teachrl.distillation.targets import Targets, make_targets
+from teachrl.distillation.targets import Targets, make_targets, one_form
 from teachrl.distillation.trees import Tree, mapped, stacked
-from teachrl.errors import InvalidTeacher
 from teachrl.lessons import Array, Bools, Labels
 from teachrl.policies import label
 from teachrl.student import Policy
@@ -65,15 +64,6 @@ def walk(classroom: Classroom, steps: int, act: Callable[[Tree, Bools, Labels], 
         classroom.step(actions)
     seen_, first_, executed, labels = zip(*rows, strict=True) if rows else ((), (), (), ())
     return Path(seen_, first_, executed, labels)
-
-
-def harmless(space: spaces.Space[Any], n: int) -> Array:
-    """Returns n actions (n, *a) of a space, as near to zero as it has them."""
-    blank = np.zeros((n, *(space.shape or ())), space.dtype)
-    if isinstance(space, spaces.Box):
-        return np.clip(blank, space.low, space.high).astype(blank.dtype)
-    blank += np.asarray(getattr(space, "start", 0), blank.dtype)
-    return blank
 
 
 def follow(policy: Policy, path: Path) -> list[Labels]:
@@ -126,10 +116,8 @@ def joined(space: spaces.Space[Any], rows: Sequence[Labels]) -> Targets:
         InvalidTeacher: If they do not fit the action space, or have parameters at some steps only.
         NonFiniteData: If one that counts is NaN or infinite.
     """
-    names = {tuple(sorted(row.parameters or ())) for row in rows}
-    if len(names) > 1:
-        raise InvalidTeacher(f"Labels must have the same parameters at every step, got {sorted(names)}.")
-    parameters = stacked([row.parameters for row in rows]) if names != {()} else None
+    soft = one_form(row.parameters for row in rows)
+    parameters = stacked([row.parameters for row in rows]) if soft else None
     actions, mask = np.stack([row.actions for row in rows]), np.stack([row.mask for row in rows])
     return make_targets(space, actions, parameters, mask)
 

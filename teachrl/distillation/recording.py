@@ -13,10 +13,8 @@ from gymnasium import spaces
 from teachrl.classroom import Classroom
 from teachrl.distillation.buffer import Round
 from teachrl.distillation.collecting import merged
-from teachrl.distillation.diagnostics import harmless
-from teachrl.distillation.targets import make_targets
-from teachrl.distillation.trees import Tree, compact, mapped, stacked
-from teachrl.errors import InvalidTeacher
+from teachrl.distillation.targets import make_targets, one_form
+from teachrl.distillation.trees import Tree, compact, harmless, mapped, stacked
 from teachrl.lessons import Array, Bools, Floats, Step
 
 PIECE = 2048
@@ -79,7 +77,6 @@ def _step(classroom: Classroom, noise: float, rng: np.random.Generator, space: s
     observations, first = classroom.observed()
     labels = merged(classroom.ask())
     actions = np.asarray(labels.actions)
-    make_targets(classroom.single_action_space, actions, None, labels.mask)  # or the environment would complain
     blank = harmless(classroom.single_action_space, len(first))  # where no teacher says what to do
     actions = np.where(labels.mask.reshape(-1, *(1,) * (actions.ndim - 1)), actions, blank)
     if noise:
@@ -98,9 +95,7 @@ def _step(classroom: Classroom, noise: float, rng: np.random.Generator, space: s
 
 def _piece(space: spaces.Space[Any], rows: list[dict[str, Tree]], before: Array | None) -> Piece:
     """Joins steps; `before` is what was done last before them, None where nothing was."""
-    names = set(rows[0]["parameters"])
-    if any(set(row["parameters"]) != names for row in rows):
-        raise InvalidTeacher(f"Labels must have the same parameters at every step, got {sorted(names)} at some.")
+    one_form(row["parameters"] for row in rows)
     whole = stacked(rows)
     executed, first = compact(space, whole["executed"]), whole["first"]
     if before is None:

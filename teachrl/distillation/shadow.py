@@ -175,7 +175,7 @@ class Shadow:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continues from a `state_dict`; a memory of other environments is left behind."""
         self._net.load_state_dict(state["net"])
-        self._optimizer.load_state_dict(state["optimizer"])
+        self._optimizer.load_state_dict(detached(state["optimizer"]))
         set_rng_state(self._rng, state["rng"])
         if tuple(state["memory"].shape) == tuple(self._memory.shape):
             self._memory = torch.as_tensor(np.array(state["memory"]), device=self._device)

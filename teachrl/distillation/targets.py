@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +35,18 @@ class Targets:
         """Returns the labels at an index of the leading axes, a minibatch for example."""
         parameters = None if self.parameters is None else {k: v[index] for k, v in self.parameters.items()}
         return Targets(self.actions[index], self.family, parameters, self.mask[index])
+
+
+def one_form(parameters: Iterable[Mapping[str, Any] | None]) -> tuple[str, ...]:
+    """Returns the names of the labels' parameters, which are the same at every step; none for bare actions.
+
+    Raises:
+        InvalidTeacher: If they are not the same.
+    """
+    names = {tuple(sorted(part or ())) for part in parameters}
+    if len(names) > 1:
+        raise InvalidTeacher(f"Labels must have the same parameters at every step, got {sorted(names)}.")
+    return next(iter(names), ())
 
 
 def make_targets(

@@ -67,3 +67,12 @@ def compact(space: spaces.Space[Any], actions: Array) -> Array:
     count = np.asarray(getattr(space, "n", 2) if isinstance(space, spaces.Discrete) else getattr(space, "nvec", 2))
     dtype = np.result_type(np.min_scalar_type(int(start.min())), np.min_scalar_type(int((start + count - 1).max())))
     return np.asarray(actions).astype(dtype)
+
+
+def harmless(space: spaces.Space[Any], n: int) -> Array:
+    """Returns n actions (n, *a) of a space, as near to zero as it has them."""
+    blank = np.zeros((n, *(space.shape or ())), space.dtype)
+    if isinstance(space, spaces.Box):
+        return np.clip(blank, space.low, space.high).astype(blank.dtype)
+    blank += np.asarray(getattr(space, "start", 0), blank.dtype)
+    return blank

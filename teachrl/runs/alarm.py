@@ -67,12 +67,17 @@ def hacking(rows: list[Mapping[str, Any]]) -> Hacking | None:
     Args:
         rows: Its rows of metrics.jsonl that have `eval/return`.
     """
-    told = [name for name in PROXIES if rows and _told(rows[-1].get(name))]
-    if not told:
+    proxy = proxy_of(rows[-1]) if rows else None
+    if proxy is None:
         return None
-    known = [row for row in rows if told[0] in row]
+    known = [row for row in rows if proxy in row]
     steps = [float(row["steps"]) for row in known]
-    return examine(steps, _column(known, told[0]), _column(known, GOLDEN))
+    return examine(steps, _column(known, proxy), _column(known, GOLDEN))
+
+
+def proxy_of(row: Mapping[str, Any]) -> str | None:
+    """Returns which distance to the teacher a row of the log tells, the preferred one; None if it tells none."""
+    return next((name for name in PROXIES if _told(row.get(name))), None)
 
 
 def _told(value: float | None) -> bool:

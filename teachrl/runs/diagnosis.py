@@ -113,7 +113,8 @@ class Diagnosis:
 
     def _teachers_way(self) -> Path:
         """Lets the teachers play, as far as they have labels; once, if what a student sees there stays the same."""
-        from teachrl.distillation.diagnostics import harmless, walk
+        from teachrl.distillation.diagnostics import walk
+        from teachrl.distillation.trees import harmless
 
         def act(seen: Observations, first: Bools, given: Labels) -> Array:
             wide = given.mask.reshape(-1, *(1,) * (np.ndim(given.actions) - 1))

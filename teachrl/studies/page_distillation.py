@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from teachrl.runs.alarm import PROXIES
+from teachrl.runs.alarm import PROXIES, proxy_of
 from teachrl.studies.curves import learning_curve
 from teachrl.studies.page_curves import POINTS
 from teachrl.studies.page_map import Drawn, short
@@ -62,7 +62,7 @@ def series(rows: Sequence[Row]) -> dict[str, Floats]:
     if not at or not any(sign in rows[at[-1]] for sign in SIGNS):
         return {}
     told = [rows[i] for i in at]
-    proxy = next((name for name in PROXIES if told[-1].get(name) is not None), PROXIES[0])
+    proxy = proxy_of(told[-1]) or PROXIES[0]
     found = {"steps": _column(told, "student_steps")}
     found |= {name: _column(told, tag) for name, tag in {**AT_EVALUATIONS, "proxy_loss": proxy}.items()}
     pieces = [rows[i + 1 : j + 1] for i, j in zip([-1, *at], at, strict=False)]

@@ -8,7 +8,8 @@ import torch
 from gymnasium import spaces
 from tiny_network import TinyNetwork
 
-from teachrl.distillation.diagnostics import Path, compare, follow, harmless
+from teachrl.distillation.diagnostics import Path, compare, follow
+from teachrl.distillation.trees import harmless
 from teachrl.errors import InvalidTeacher
 from teachrl.lessons import Labels
 
