@@ -122,7 +122,12 @@ class Net(nn.Module):
         self.traceable = not self.recurrent
         self.carries = self.recurrent or previous
         self.state_size = self.memory.state_size if self.memory is not None else 0
-        self._initialise(seed)
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # orthogonal weights differ in their last bits with the number of threads
+        try:
+            self._initialise(seed)
+        finally:
+            torch.set_num_threads(threads)
 
     @torch.no_grad()
     def _initialise(self, seed: int) -> None:

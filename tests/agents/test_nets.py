@@ -331,3 +331,16 @@ def test_no_spread_that_is_impossible_can_be_set(std: Any) -> None:
 def test_warming_up_leaves_a_step_to_answer(burn_in: int) -> None:
     with pytest.raises(InvalidHyperparameter, match="below the 4 given"):
         Recurrent(hidden=8).build(VECTOR, spaces.Discrete(2))(sampled(VECTOR, 4, 2), burn_in=burn_in)
+
+
+def test_initial_weights_are_the_same_with_any_number_of_threads():
+    before = torch.get_num_threads()
+    space, weights = spaces.Box(-1, 1, (24,)), []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            weights.append(MLP().build(space, spaces.Box(-1, 1, (4,)), seed=3).state_dict())
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert all(torch.equal(tensor, weights[1][name]) for name, tensor in weights[0].items())
