@@ -264,6 +264,7 @@ class Classroom(VectorEnv[Any, Any, Any]):
             executed, overridden = self._roster.override(raw, actions, lessons, first)
         following, rewards, terminated, truncated, infos = self.envs.step(executed)
         self._ledger.check_finite(self.envs.env_id, observations=following, rewards=rewards)
+        truncated = self._ledger.cut(terminated, truncated)
         step = Step(raw, actions, executed, overridden, rewards, following, terminated, truncated, first, lessons)
         taught = self._roster.shape(step) if self._roster.shapers else rewards
         self._ledger.record(executed, rewards, taught)

@@ -29,6 +29,7 @@ class Ledger:
         self.lessons: list[Lesson] = [Lesson()] * num_envs
         self.ids = np.full(num_envs, -1, dtype=np.int64)
         self.learn = np.ones(num_envs, dtype=bool)
+        self._limits: Array | None = None  # (N,) steps an episode may take, None where no lesson has a limit
         self.learning = num_envs
         self.lengths = np.zeros(num_envs, dtype=np.int64)
         self._student = student
@@ -46,12 +47,24 @@ class Ledger:
             self.lessons[i], self._seeds[i] = lesson, seed
             self.ids[i], self.learn[i] = lesson.id, lesson.learn
             self._firsts[i] = take(raw, i)
+        self._set_limits()
         self.learning = int(np.count_nonzero(self.learn))
         for account in (self._returns, self._discounted, self._taught, self.lengths):
             account[indices] = 0
         self._discounts[indices] = 1.0
         self._log_begin[indices] = len(self._log)
         self._trim()
+
+    def _set_limits(self) -> None:
+        limits = [lesson.limit for lesson in self.lessons]
+        limited = any(limit is not None for limit in limits)
+        self._limits = np.array([np.inf if limit is None else limit for limit in limits]) if limited else None
+
+    def cut(self, terminated: Bools, truncated: Bools) -> Bools:
+        """Returns (N,) where the step being taken truncates an episode, by the environment or by the lesson's limit."""
+        if self._limits is None:
+            return truncated
+        return truncated | (~terminated & (self.lengths + 1 >= self._limits))
 
     def _trim(self) -> None:
         """Forgets actions of episodes that have all ended; now and then, so that it costs nothing."""
@@ -152,6 +165,7 @@ class Ledger:
         self.ids = np.array([lesson.id for lesson in self.lessons], dtype=np.int64)
         self.learn = np.array([lesson.learn for lesson in self.lessons], dtype=bool)
         self.learning = int(np.count_nonzero(self.learn))
+        self._set_limits()
         for name in _ACCOUNTS:
             getattr(self, name)[:] = state["accounts"][name]
         self._load_log([episode["actions"] for episode in state["episodes"]])

@@ -32,6 +32,8 @@ class Lesson:
         learn: False plays and scores the lesson without training on it.
         id: Mark of the teacher that set the task, handed back in reports; -1 is no mark.
         start_id: Mark of the teacher that set the start; -1 is no mark.
+        limit: Steps after which the classroom truncates the episode, if the environment has not ended it; None is the
+            environment's own time limit alone.
     """
 
     task: Any = None
@@ -40,6 +42,7 @@ class Lesson:
     learn: bool = True
     id: int = -1
     start_id: int = -1
+    limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -19,7 +19,8 @@ class Observer:
     """Turns what the environments show into what the student sees.
 
     A subgoal joins as the entry `"subgoal"` of a dict; an observation that is not a dict becomes its entry
-    `"observation"`. The null goal, shown while nobody sets subgoals, is zero.
+    `"observation"`. The null goal, shown while nobody sets subgoals, is the `null_goal` of
+    the teacher that would set them, zero if it has none.
 
     Args:
         space: Observation space of one environment, all views.
@@ -37,6 +38,7 @@ class Observer:
             view_space(space, kept)
         self.view = view if has_views(space) else None
         self.goal_space = roster.goal_setter.goal_space if roster.goal_setter is not None else None
+        self._null = getattr(roster.goal_setter, "null_goal", 0)
         self._transformers = roster.transformers
         self.space = view_space(space, view)
         self._wrap = not isinstance(self.space, spaces.Dict)
@@ -59,7 +61,9 @@ class Observer:
 
     def null_goals(self, n: int) -> Array | None:
         """Returns the null goal for `n` environments, None without a goal space."""
-        return None if self.goal_space is None else np.zeros((n, *self.goal_space.shape), self.goal_space.dtype)
+        if self.goal_space is None:
+            return None
+        return np.full((n, *self.goal_space.shape), self._null, self.goal_space.dtype)
 
     def __call__(
         self, raw: Observations, goals: Array | None, lessons: Sequence[Lesson], first: Bools, indices: Array

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -47,7 +48,24 @@ def make_setup(classroom: Classroom, teacher: Teacher, seed: np.random.SeedSeque
         get_suite=lambda name: _suite(envs, name),
         solvable=envs.solvable if envs.tells_solvable else None,
         executed=lambda: classroom.executed,
+        provided=lambda name: provided(envs, name),
     )
+
+
+def provided(envs: LessonVectorEnv, name: str) -> Any:
+    """Makes what an environment offers under a name, see `Setup.provided`.
+
+    Raises:
+        InvalidTeacher: If it offers nothing of that name.
+    """
+    if name not in envs.provides:
+        offers = f"it provides {sorted(envs.provides)}" if envs.provides else "it provides nothing"
+        raise InvalidTeacher(
+            f"{envs.env_id} has no {name!r} for teachers: {offers}. TeachRL/MiniGrid-* environments have one; one of "
+            f"your own names it in a class attribute, provides = {{{name!r}: 'module:Class'}}."
+        )
+    module, _, title = envs.provides[name].partition(":")
+    return getattr(importlib.import_module(module), title)()
 
 
 def _suite(envs: LessonVectorEnv, name: str) -> dict[str, Lesson]:

@@ -17,12 +17,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, Protocol, runtime_checkable
 
 import numpy as np
 from gymnasium import spaces
 
 from teachrl.configurable import Configurable
+from teachrl.errors import InvalidTeacher
 from teachrl.lessons import Array, Bools, Episode, Floats, Labels, Lesson, Observations, Report, Step
 from teachrl.state import capture, restore
 
@@ -46,6 +47,11 @@ EXCLUSIVE = ("tasks", "starts", "subgoals")
 
 def _nothing() -> None:
     """Stands for what was executed last where nothing was."""
+
+
+def _provides_nothing(name: str) -> NoReturn:
+    """Stands for an environment that offers nothing."""
+    raise InvalidTeacher(f"A teacher asked for the {name!r} of an environment that provides none.")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,6 +80,8 @@ class Setup:
             those of `"test"`, which evaluation opens.
         solvable: `solvable(tasks)` tells of each of the tasks whether it can be solved at all; None where the
             environment cannot tell.
+        provided: `provided(name)` makes what the environment offers to those who know it from inside: `"planner"`, a
+            policy with full knowledge, or `"layouts"`, a `teachrl.subgoals.Layouts`; refuses what there is not.
         executed: Returns the actions (N, *a) that were executed last, whoever chose them, None before the first step.
             Where an episode begins they are of the one before.
     """
@@ -94,6 +102,7 @@ class Setup:
     get_suite: Callable[[str], Mapping[str, Lesson]] = field(repr=False)
     solvable: Callable[[Sequence[Any]], list[bool]] | None = field(default=None, repr=False)
     executed: Callable[[], Array | None] = field(default=_nothing, repr=False)
+    provided: Callable[[str], Any] = field(default=_provides_nothing, repr=False)
 
     @property
     def policy(self) -> Policy:
@@ -192,7 +201,10 @@ class SetsStarts(Protocol):
 
 @runtime_checkable
 class SetsSubgoals(Protocol):
-    """The subgoals channel: what to aim at on the way."""
+    """The subgoals channel: what to aim at on the way.
+
+    A class attribute `null_goal`, a number, is what all entries of a goal are while nobody sets subgoals; 0 without it.
+    """
 
     goal_space: spaces.Box
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -39,6 +39,8 @@ class LessonVectorEnv(VectorEnv[Any, Any, Any], ABC):
         suites: Names of the task suites.
         restorable: Whether `get_state` gives exact states and lessons can start from them.
         tells_solvable: Whether `solvable` answers.
+        provides: What knows the environment from inside, by name: `module:Class` of what is made without arguments,
+            e.g. `"planner"` for a policy with full knowledge and `"layouts"` for `teachrl.subgoals.Layouts`.
         render_mode: As in Gymnasium.
     """
 
@@ -51,6 +53,7 @@ class LessonVectorEnv(VectorEnv[Any, Any, Any], ABC):
     suites: tuple[str, ...] = tasks.SUITES
     restorable: bool = False
     tells_solvable: bool = False
+    provides: Mapping[str, str] = {}
 
     _arguments: tuple[tuple[Any, ...], dict[str, Any]]
     _remake: Callable[[int, int, str | None], LessonVectorEnv] | None = None

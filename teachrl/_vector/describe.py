@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +38,7 @@ class Description:
     suites: tuple[str, ...]
     restorable: bool
     tells_solvable: bool
+    provides: Mapping[str, str]
 
 
 def describe(env: Env) -> Description:
@@ -61,6 +63,7 @@ def describe(env: Env) -> Description:
         suites=tuple(_lookup(env, "suites") or tasks.SUITES),
         restorable=_restorable(env),
         tells_solvable=callable(_lookup(env, "solvable")),
+        provides=dict(_lookup(env, "provides") or {}),
     )
 
 

@@ -47,6 +47,7 @@ class HostedVectorEnv(LessonVectorEnv):
         self.task_space, self.task_names, self.suites = known.task_space, known.task_names, known.suites
         self.return_range, self.max_episode_steps = known.return_range, known.max_episode_steps
         self.restorable, self.tells_solvable = known.restorable, known.tells_solvable
+        self.provides = known.provides
         self._playing: list[tuple[Any, int | None]] = [(None, None)] * num_envs
         self._begun = np.zeros(num_envs, dtype=np.bool_)
         self._ended = np.ones(num_envs, dtype=np.bool_)

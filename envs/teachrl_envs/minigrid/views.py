@@ -52,7 +52,10 @@ class MiniGridViews(gym.Env[Observation, np.int64]):
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 10}  # noqa: RUF012 (Gymnasium's own declaration)
     training_defaults: ClassVar[dict[str, Any]] = {"steps": 500_000, "num_envs": 16}
-    policies: ClassVar[dict[str, str]] = {"planner": "teachrl_envs.minigrid.planner:Planner"}
+    provides: ClassVar[dict[str, str]] = {
+        "planner": "teachrl_envs.minigrid.planner:Planner",
+        "layouts": "teachrl_envs.minigrid.layouts:MiniGridLayouts",
+    }
     task_space = None
     return_range = (0.0, 1.0)
 
