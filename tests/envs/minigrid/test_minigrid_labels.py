@@ -37,5 +37,5 @@ def test_a_planner_that_acts_succeeds():
 
 
 def test_the_games_name_their_planner():
-    module, name = MiniGridViews.policies["planner"].split(":")
+    module, name = MiniGridViews.provides["planner"].split(":")
     assert getattr(importlib.import_module(module), name) is Planner
