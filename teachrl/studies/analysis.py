@@ -17,6 +17,7 @@ import numpy as np
 from teachrl.studies.comparison import EXPLORATORY, Analysis, Contrast, Estimate, Split, Summary
 from teachrl.studies.intervals import LEVEL, sign_flip_test
 from teachrl.studies.outcomes import METRICS, Declared, Outcome, Variant
+from teachrl.studies.reaching import reaches
 from teachrl.studies.statistics import difference, estimate, holm, improvement, pairing
 from teachrl.studies.verdicts import SHARES, sentence, verdict
 
@@ -33,6 +34,7 @@ def analyse(declared: Declared, outcomes: Sequence[Outcome]) -> Analysis:
     """
     values = _values(declared, outcomes)
     contrasts = _contrasts(declared, values)
+    reached = reaches(declared, outcomes)
     pairs = [contrast.difference.n for contrast in contrasts] or [len(declared.seeds)]
     return Analysis(
         metric=declared.metric,
@@ -41,8 +43,14 @@ def analyse(declared: Declared, outcomes: Sequence[Outcome]) -> Analysis:
         contrasts=contrasts,
         splits=_splits(declared, values),
         verdict=_unmeasured(declared, outcomes, values)
-        or "\n".join(sentence(c, declared.metric, len(contrasts)) for c in contrasts)
+        or "\n".join(
+            [
+                *(sentence(c, declared.metric, len(contrasts)) for c in contrasts),
+                *(reach.sentence(declared.level or 0.0, declared.metric) for reach in reached),
+            ]
+        )
         or "No contrast was declared.",
+        reaches=reached,
         missing=len(values) * len(set(declared.seeds)) - sum(map(len, values.values())),
     )
 

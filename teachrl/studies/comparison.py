@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from teachrl.studies.reaching import Reach
 
 EXPLORATORY = 10
 """Fewer seeds than this make a study exploratory: it names no winner."""
@@ -118,6 +122,7 @@ class Analysis:
         splits: Of the arms that have causal controls.
         verdict: The answer in a few sentences, declared contrasts only.
         missing: Trials without results.
+        reaches: How soon each variant reached the declared level.
     """
 
     metric: str
@@ -127,3 +132,4 @@ class Analysis:
     splits: list[Split]
     verdict: str
     missing: int
+    reaches: Sequence[Reach] = ()

@@ -80,6 +80,7 @@ class Declared:
         contrasts: Pairs (arm, other arm) of declared names; each stands for one contrast in every cell of the grid.
         seeds: The seeds of every variant.
         declared_at: When the plan was first written, UTC.
+        level: The value of the metric that counts as learned: how soon it was reached is told; None does not ask.
         amendments: How the declaration was changed afterwards, and how many trials had ended by then.
     """
 
@@ -92,6 +93,7 @@ class Declared:
     seeds: list[int]
     declared_at: str = ""
     amendments: list[str] = field(default_factory=list)
+    level: float | None = None
 
     def variant(self, arm: str, cell: dict[str, Any], role: Role = "arm") -> Variant | None:
         """Returns the variant of an arm in a cell, None if there is none."""

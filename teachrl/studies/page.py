@@ -163,6 +163,7 @@ def _plan(declared: Declared) -> Data:
         "cells": declared.cells,
         "control": declared.control,
         "metric": declared.metric,
+        "level": declared.level,
         "contrasts": declared.contrasts,
         "seeds": declared.seeds,
         "declared_at": declared.declared_at,
@@ -190,7 +191,7 @@ def _variant(variant: Variant, declared: Declared, analysis: Analysis) -> Data:
 
 
 def _analysis(analysis: Analysis) -> Data:
-    names = ("metric", "exploratory", "contrasts", "splits", "verdict", "missing")
+    names = ("metric", "exploratory", "contrasts", "splits", "verdict", "missing", "reaches")
     return {name: getattr(analysis, name) for name in names}
 
 

@@ -183,7 +183,7 @@ def load_study(directory: str | Path) -> tuple[Declared, list[Outcome]]:
     variants = study.variants()
     declared = Declared(
         study.name, study.question, variants, study.control, study.metric, study.contrasts, study.seeds,
-        written.get("declared_at", ""), list(written.get("amendments", [])),
+        written.get("declared_at", ""), list(written.get("amendments", [])), study.level,
     )  # fmt: skip
     return declared, outcomes(home, plan(variants, study.seeds), study.metric, bool(written.get("use_shipped")))
 

@@ -53,6 +53,7 @@ class Study:
         causal: `"yoked"` adds the causal controls.
         metric: The primary metric: success_rate, mean_return, mastered, or a tag of metrics.jsonl.
         contrasts: Pairs of arms that are compared; each arm with the control by default.
+        level: The value of the metric that counts as learned: the report tells how soon each arm got there.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Study:
     causal: Literal["yoked"] | None = None
     metric: str = METRICS[0]
     contrasts: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+    level: float | None = None
 
     @classmethod
     def load(cls, path: str | Path) -> Study:
@@ -130,6 +132,8 @@ class Study:
             )
         if self.metric not in METRICS and "/" not in self.metric:
             raise UnknownName("metric", self.metric, METRICS, "A tag of metrics.jsonl, train/mastered say, is one too.")
+        if self.level is not None and (isinstance(self.level, bool) or not isinstance(self.level, int | float)):
+            raise InvalidStudy(f"`level` must be a number, a value of the metric {self.metric}, got {self.level!r}.")
         schema = Schema(train, skip=NOT_IN_A_STUDY, owner="train")
         for part, changes in [
             ("the base", self.base),

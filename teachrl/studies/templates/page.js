@@ -9,6 +9,7 @@ function draw(data) {
   drawPlan(data);
   drawResults(data, look);
   drawContrasts(data);
+  drawReaching(data, look);
   drawCausal(data, look);
   drawCurves(data, look);
   drawDistillation(data, look);

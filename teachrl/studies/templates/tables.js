@@ -179,3 +179,33 @@ function drawContrasts(data) {
       ? el("p", {}, el("span", { class: "badge" }, "exploratory"), `Fewer than ${data.plan.enough} seeds: these numbers name no winner.`) : null,
     found.length ? sortable("contrast-table", columns, rows) : null);
 }
+
+/** When the runs of each variant first reached the declared level; runs that did not bound the factor. */
+function drawReaching(data, look) {
+  const found = data.kind === "study" ? data.analysis.reaches : [];
+  const level = data.kind === "study" && isShare(data.analysis.metric) ? `${num(100 * data.plan.level)}\u00a0%` : num(data.plan.level);
+  const columns = [{ name: "variant", style: "name" }, { name: "runs that got there", number: true }, { name: "student steps, median", number: true },
+    { name: "the control's steps over its own", number: true }, { name: "each run's steps", style: "words" }];
+  const rows = found.map((r) => {
+    const steps = Object.values(r.steps);
+    const got = steps.filter((s) => s !== null);
+    return [
+      { node: [swatch(look[r.variant]), r.variant], key: r.variant },
+      { node: `${got.length} of ${steps.length}`, key: got.length / steps.length },
+      { node: r.median === null ? "–" : thousands(r.median), key: r.median },
+      { node: factorWords(r), key: r.factor ? r.factor.value : null },
+      { node: steps.map((s) => (s === null ? `> ${thousands(r.budget)}` : thousands(s))).join(", "), key: null },
+    ];
+  });
+  section("reaching", found.length > 0,
+    note(`Student steps until an evaluation on the validation suite first gave a ${data.kind === "study" ? metricName(data.analysis.metric) : ""} of ${level}. A run that ended before is censored: it stays in, as a bound. The factor is the geometric mean over seeds, with its 95\u00a0% interval; an end that censored runs leave open is ∞.`),
+    found.length ? sortable("reaching-table", columns, rows) : null);
+}
+
+function factorWords(r) {
+  if (!r.factor) return "the control";
+  if (r.bound === "unknown") return "not seen";
+  const { value, low, high } = r.factor;
+  const end = (x) => (x === null ? (r.bound === "at least" ? "∞" : "–") : num(x, 3));
+  return `${r.bound ? `${r.bound} ` : ""}× ${num(value, 3)}${low === null ? "" : ` [${end(low)}, ${end(high)}]`}`;
+}
