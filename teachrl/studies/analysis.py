@@ -46,7 +46,7 @@ def analyse(declared: Declared, outcomes: Sequence[Outcome]) -> Analysis:
         or "\n".join(
             [
                 *(sentence(c, declared.metric, len(contrasts)) for c in contrasts),
-                *(reach.sentence(declared.level or 0.0, declared.metric) for reach in reached),
+                *(reach.sentence(declared.metric) for reach in reached),
             ]
         )
         or "No contrast was declared.",

@@ -80,7 +80,8 @@ class Declared:
         contrasts: Pairs (arm, other arm) of declared names; each stands for one contrast in every cell of the grid.
         seeds: The seeds of every variant.
         declared_at: When the plan was first written, UTC.
-        level: The value of the metric that counts as learned: how soon it was reached is told; None does not ask.
+        level: The value of the metric that counts as learned, or one for each environment by its id: how soon it was
+            reached is told; None does not ask.
         amendments: How the declaration was changed afterwards, and how many trials had ended by then.
     """
 
@@ -93,7 +94,11 @@ class Declared:
     seeds: list[int]
     declared_at: str = ""
     amendments: list[str] = field(default_factory=list)
-    level: float | None = None
+    level: float | dict[str, float] | None = None
+
+    def level_of(self, variant: Variant) -> float | None:
+        """Returns what counts as learned for a variant, None if nothing was declared."""
+        return self.level.get(str(variant.config["env"])) if isinstance(self.level, dict) else self.level
 
     def variant(self, arm: str, cell: dict[str, Any], role: Role = "arm") -> Variant | None:
         """Returns the variant of an arm in a cell, None if there is none."""

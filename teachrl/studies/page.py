@@ -163,7 +163,6 @@ def _plan(declared: Declared) -> Data:
         "cells": declared.cells,
         "control": declared.control,
         "metric": declared.metric,
-        "level": declared.level,
         "contrasts": declared.contrasts,
         "seeds": declared.seeds,
         "declared_at": declared.declared_at,

@@ -9,13 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from teachrl.studies.comparison import Estimate
-from teachrl.studies.outcomes import Declared, Outcome
+from teachrl.studies.outcomes import Declared, Outcome, Variant
 from teachrl.studies.statistics import interval
 
 
@@ -43,6 +42,7 @@ class Reach:
         median: Over runs; None if half of them or more did not get there.
         factor: Geometric mean over common seeds of the control's steps over this variant's, with its 95 % interval;
             None for the control. NaN is a value that censored runs leave open, an infinite `high` is open above.
+        level: What was to be reached.
         bound: `"at least"` or `"at most"` if censored runs make the factor a bound, `"unknown"` if they leave nothing
             to say, else empty.
     """
@@ -53,14 +53,15 @@ class Reach:
     median: float | None
     factor: Estimate | None
     bound: str
+    level: float
 
-    def sentence(self, level: float, metric: str) -> str:
+    def sentence(self, metric: str) -> str:
         """Returns this in words."""
         got = sum(steps is not None for steps in self.steps.values())
         when = "" if self.median is None else f", half of them by {self.median:,.0f} student steps"
         late = "" if math.isnan(self.budget) else f"; the others did not in {self.budget:,.0f}"
         return (
-            f"{self.variant} reached a {metric} of {level:g} in {got} of {len(self.steps)} runs{when}"
+            f"{self.variant} reached a {metric} of {self.level:g} in {got} of {len(self.steps)} runs{when}"
             f"{late}{_told(self.factor, self.bound)}."
         )
 
@@ -82,31 +83,28 @@ def first_reached(steps: ArrayLike, values: ArrayLike, level: float) -> Sooner:
 
 def reaches(declared: Declared, outcomes: Sequence[Outcome]) -> list[Reach]:
     """Returns how soon each variant reached the declared level, in the order of the variants; none without a level."""
-    if declared.level is None:
-        return []
-    found: dict[str, dict[int, Sooner]] = {variant.label: {} for variant in declared.variants}
-    for outcome in outcomes:
-        wanted = outcome.ended and outcome.variant in found and outcome.seed in declared.seeds
-        if wanted and declared.metric in outcome.curve:
-            curve = outcome.curve
-            found[outcome.variant][outcome.seed] = first_reached(
-                curve["student_steps"], curve[declared.metric], declared.level
-            )
+    found: dict[str, dict[int, Sooner]] = {}
+    for variant in declared.variants:
+        if (level := declared.level_of(variant)) is not None:
+            runs = [o for o in outcomes if o.variant == variant.label and o.ended and o.seed in declared.seeds]
+            curves = {o.seed: o.curve for o in runs if declared.metric in o.curve}
+            found[variant.label] = {
+                seed: first_reached(curve["student_steps"], curve[declared.metric], level)
+                for seed, curve in curves.items()
+            }
     return [
-        _reach(variant.label, found[variant.label], _control(declared, variant.cell, variant.label, found))
+        _reach(variant.label, found[variant.label], _control(declared, variant, found), level)
         for variant in declared.variants
-        if found[variant.label]
+        if (level := declared.level_of(variant)) is not None and found[variant.label]
     ]
 
 
-def _control(
-    declared: Declared, cell: dict[str, Any], label: str, found: Mapping[str, dict[int, Sooner]]
-) -> dict[int, Sooner] | None:
-    control = declared.variant(declared.control, cell)
-    return None if control is None or control.label == label else found[control.label]
+def _control(declared: Declared, variant: Variant, found: Mapping[str, dict[int, Sooner]]) -> dict[int, Sooner] | None:
+    control = declared.variant(declared.control, variant.cell)
+    return None if control is None or control.label == variant.label else found[control.label]
 
 
-def _reach(label: str, runs: Mapping[int, Sooner], control: Mapping[int, Sooner] | None) -> Reach:
+def _reach(label: str, runs: Mapping[int, Sooner], control: Mapping[int, Sooner] | None, level: float) -> Reach:
     ordered = dict(sorted(runs.items()))
     middle = float(np.quantile([run.high for run in ordered.values()], 0.5, method="higher"))
     late = [run.low for run in ordered.values() if not run.reached]
@@ -118,6 +116,7 @@ def _reach(label: str, runs: Mapping[int, Sooner], control: Mapping[int, Sooner]
         median=middle if math.isfinite(middle) else None,
         factor=factor,
         bound=bound,
+        level=level,
     )
 
 

@@ -53,7 +53,8 @@ class Study:
         causal: `"yoked"` adds the causal controls.
         metric: The primary metric: success_rate, mean_return, mastered, or a tag of metrics.jsonl.
         contrasts: Pairs of arms that are compared; each arm with the control by default.
-        level: The value of the metric that counts as learned: the report tells how soon each arm got there.
+        level: The value of the metric that counts as learned, or one for each environment by its id: the report tells
+            how soon each arm got there.
     """
 
     name: str
@@ -66,7 +67,7 @@ class Study:
     causal: Literal["yoked"] | None = None
     metric: str = METRICS[0]
     contrasts: list[tuple[str, str]] = dataclasses.field(default_factory=list)
-    level: float | None = None
+    level: float | dict[str, float] | None = None
 
     @classmethod
     def load(cls, path: str | Path) -> Study:
@@ -132,8 +133,7 @@ class Study:
             )
         if self.metric not in METRICS and "/" not in self.metric:
             raise UnknownName("metric", self.metric, METRICS, "A tag of metrics.jsonl, train/mastered say, is one too.")
-        if self.level is not None and (isinstance(self.level, bool) or not isinstance(self.level, int | float)):
-            raise InvalidStudy(f"`level` must be a number, a value of the metric {self.metric}, got {self.level!r}.")
+        _check_level(self.level, self.metric)
         schema = Schema(train, skip=NOT_IN_A_STUDY, owner="train")
         for part, changes in [
             ("the base", self.base),
@@ -252,6 +252,14 @@ def _contrasts(value: Any, arms: Mapping[str, Any], control: str) -> list[tuple[
     if len({frozenset(pair) for pair in pairs}) < len(pairs):
         raise InvalidStudy(f"A contrast is named twice, maybe the other way round: {[list(pair) for pair in pairs]}.")
     return pairs
+
+
+def _check_level(level: Any, metric: str) -> None:
+    for value in level.values() if isinstance(level, Mapping) else () if level is None else (level,):
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise InvalidStudy(
+                f"`level` must be a number, a value of the metric {metric}, or {{env: number, ...}}, got {level!r}."
+            )
 
 
 def _pair(value: Any, arms: Mapping[str, Any]) -> tuple[str, str]:

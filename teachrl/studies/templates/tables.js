@@ -183,14 +183,15 @@ function drawContrasts(data) {
 /** When the runs of each variant first reached the declared level; runs that did not bound the factor. */
 function drawReaching(data, look) {
   const found = data.kind === "study" ? data.analysis.reaches : [];
-  const level = data.kind === "study" && isShare(data.analysis.metric) ? `${num(100 * data.plan.level)}\u00a0%` : num(data.plan.level);
-  const columns = [{ name: "variant", style: "name" }, { name: "runs that got there", number: true }, { name: "student steps, median", number: true },
+  const level = (r) => (isShare(data.analysis.metric) ? `${num(100 * r.level)}\u00a0%` : num(r.level));
+  const columns = [{ name: "variant", style: "name" }, { name: "level", number: true }, { name: "runs that got there", number: true }, { name: "student steps, median", number: true },
     { name: "the control's steps over its own", number: true }, { name: "each run's steps", style: "words" }];
   const rows = found.map((r) => {
     const steps = Object.values(r.steps);
     const got = steps.filter((s) => s !== null);
     return [
       { node: [swatch(look[r.variant]), r.variant], key: r.variant },
+      { node: level(r), key: r.level },
       { node: `${got.length} of ${steps.length}`, key: got.length / steps.length },
       { node: r.median === null ? "–" : thousands(r.median), key: r.median },
       { node: factorWords(r), key: r.factor ? r.factor.value : null },
@@ -198,7 +199,7 @@ function drawReaching(data, look) {
     ];
   });
   section("reaching", found.length > 0,
-    note(`Student steps until an evaluation on the validation suite first gave a ${data.kind === "study" ? metricName(data.analysis.metric) : ""} of ${level}. A run that ended before is censored: it stays in, as a bound. The factor is the geometric mean over seeds, with its 95\u00a0% interval; an end that censored runs leave open is ∞.`),
+    note(`Student steps until an evaluation on the validation suite first gave a ${data.kind === "study" ? metricName(data.analysis.metric) : ""} of the declared level. A run that ended before is censored: it stays in, as a bound. The factor is the geometric mean over seeds, with its 95\u00a0% interval; an end that censored runs leave open is ∞.`),
     found.length ? sortable("reaching-table", columns, rows) : null);
 }
 

@@ -81,7 +81,7 @@ def test_without_a_level_nothing_is_told():
 def test_the_page_has_it_as_data():
     declared = replace(declared_study(causal=False, seeds=4), level=0.3)
     data = study_data(declared, outcomes_of(declared))
-    assert data["plan"]["level"] == 0.3
+    assert data["analysis"]["reaches"][1]["level"] == 0.3
     assert data["analysis"]["reaches"][1]["factor"]["high"] is None
     assert "How soon it is learned" in render(data)
 
@@ -89,5 +89,14 @@ def test_the_page_has_it_as_data():
 def test_a_level_is_a_number():
     text = "base: {env: TeachRL/Hypercube-v0}\narms: {a: {}, b: {teachers: [Uniform]}}\ncontrol: a\nseeds: 2\nlevel: %s"
     assert Study.parse(text % "0.8", "s").level == 0.8
+    assert Study.parse(text % "{TeachRL/Hypercube-v0: 0.5}", "s").level == {"TeachRL/Hypercube-v0": 0.5}
     with pytest.raises(InvalidStudy, match=r"`level` must be a number.*success_rate.*'high'"):
         Study.parse(text % "high", "s")
+
+
+def test_every_environment_may_have_a_level_of_its_own():
+    declared = declared_study(causal=False, seeds=4)
+    there = replace(declared, level={"TeachRL/Hypercube-v0": 0.3})
+    elsewhere = replace(declared, level={"TeachRL/PointMass-v0": 0.3})
+    assert len(analyse(there, outcomes_of(there)).reaches) == 2
+    assert not analyse(elsewhere, outcomes_of(elsewhere)).reaches
