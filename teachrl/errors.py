@@ -12,6 +12,13 @@ TeachrlError
 ├── InvalidRun              a run directory that cannot be used
 ├── InvalidStudy            a study that does not say what to compare, or a directory that is not a study's
 ├── TrialsFailed            a study of which some trials failed
+├── LLMError                a language model that did not answer (`teachrl.llm.errors`)
+│   ├── NotConfigured       no model, no key or a wrong one, no openai package, an address that may not be used
+│   ├── Unavailable         an endpoint that is down, slow or overloaded, or does not know the model
+│   ├── InvalidAnswer       not what was asked for, also after a repair
+│   ├── BudgetSpent         a limit on calls, tokens or money
+│   ├── CacheMiss           never answered before, and `mode="replay"`
+│   └── SwitchedOff         `mode="off"`, or closed
 └── ContractBroken          a class that a check of teachrl.testing refuses
 """
 
