@@ -8,6 +8,8 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
+from teachrl_envs.minigrid.board import BOX, DOOR, EMPTY
+
 FAR = 1_000_000
 """A cost that stands for "never"."""
 
@@ -73,6 +75,44 @@ def field(walk: Codes, height: int, seeds: Costs) -> Costs:
                     waiting += 1
         cost += 1
     return best
+
+
+@nb.njit(cache=True)
+def descend(value: Costs, interactions: Costs, walk: Codes, height: int, start: int, until: Flags) -> Costs:
+    """Walks the way that a plan prefers, turning left rather than right rather than ahead where all are as short.
+
+    Args:
+        value: (poses,) steps to the end.
+        interactions: (3, poses) the same by picking up, dropping and toggling.
+        walk: (cells,) steps it takes to enter a cell.
+        height: Cells along y.
+        start: Pose to begin at.
+        until: (poses,) where to stop.
+
+    Returns:
+        The poses one after another, to where an interaction is better, there is nothing left to do or it is to stop.
+    """
+    delta = steps(height)
+    way = [np.int32(start)]
+    while len(way) <= value.size:
+        pose = way[-1]
+        if until[pose] or value[pose] == 0 or value[pose] >= FAR:
+            break
+        cell, direction = pose // 4, pose % 4
+        ahead = cell + delta[direction]
+        left, right = 4 * cell + (direction + 3) % 4, 4 * cell + (direction + 1) % 4
+        onward = walk[ahead] + value[4 * ahead + direction] if walk[ahead] else FAR
+        handled = min(interactions[0, pose], interactions[1, pose])
+        least = min(1 + value[left], 1 + value[right], onward, handled, interactions[2, pose])
+        if 1 + value[left] == least:
+            way.append(np.int32(left))
+        elif 1 + value[right] == least:
+            way.append(np.int32(right))
+        elif onward == least and (walk[ahead] == 1 or handled > least):
+            way.append(np.int32(4 * ahead + direction))
+        else:
+            break
+    return np.array(way, np.int32)
 
 
 @nb.njit(cache=True)
@@ -159,3 +199,34 @@ def relaxed(enter: Costs, height: int, start: int) -> tuple[Costs, Costs]:
                 best[other], before[other] = total, cell
                 heappush(queue, (total, other))
     return best, before
+
+
+@nb.njit(cache=True)
+def contents(images: Codes, facts: Codes, cells: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Reads what is in cells, agents not counted and what boxes hide not told.
+
+    Args:
+        images: (N, W, H, 3) of the teachers' view.
+        facts: (N, 11) of it.
+        cells: (N, K, 2) x and y.
+
+    Returns:
+        (N, K, 3) types, colours and states; floor is (1, 0, 0).
+
+    Raises:
+        IndexError: If a cell is outside of the grid.
+    """
+    found = np.zeros((cells.shape[0], cells.shape[1], 3), np.int64)
+    for n in range(cells.shape[0]):
+        for k in range(cells.shape[1]):
+            x, y = cells[n, k, 0], cells[n, k, 1]
+            if not (0 <= x < images.shape[1] and 0 <= y < images.shape[2]):
+                raise IndexError("a cell is outside of the grid")
+            if x != facts[n, 0] or y != facts[n, 1]:
+                found[n, k, 0], found[n, k, 1] = images[n, x, y, 0], images[n, x, y, 1]
+                found[n, k, 2] = images[n, x, y, 2] if images[n, x, y, 0] != BOX else 0
+            elif facts[n, 3]:
+                found[n, k, 0], found[n, k, 1] = DOOR, np.int64(facts[n, 3]) - 1  # an open one
+            else:
+                found[n, k, 0] = EMPTY
+    return found

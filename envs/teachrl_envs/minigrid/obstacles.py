@@ -9,7 +9,7 @@ import numpy as np
 
 from teachrl_envs.minigrid.board import CLOSED, DOOR, LOCKED
 from teachrl_envs.minigrid.kernels import FAR, Costs, relaxed
-from teachrl_envs.minigrid.world import MOVABLE, World, holds_key
+from teachrl_envs.minigrid.world import MOVABLE, World, holds_key, of_kinds
 
 _MOVE, _UNLOCK = 8, 20  # roughly the steps that it takes to clear a cell away, and to fetch a key
 _ATTEMPTS = 20
@@ -86,10 +86,11 @@ def _closure(world: World, start: int, banned: Sequence[int]) -> Route:
 
 def _prices(world: World, banned: Sequence[int]) -> Costs:
     kind, state = world.cells[:, 0], world.cells[:, 2]
-    prices = np.where(world.walk() > 0, world.walk(), FAR).astype(np.int32)
+    walk = world.walk()
+    prices = np.where(walk > 0, walk, np.int32(FAR)).astype(np.int32)
     prices[(kind == DOOR) & (state == LOCKED)] = _UNLOCK
     if not world.fixed:
-        prices[np.isin(kind, MOVABLE)] = _MOVE
+        prices[of_kinds(kind, MOVABLE)] = _MOVE
         prices[world.target[1]] = 1
     prices[list(banned)] = FAR
     return prices

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from teachrl.configurable import Configurable
-from teachrl.errors import InvalidHyperparameter, InvalidTeacher
+from teachrl.errors import InvalidHyperparameter
 from teachrl.lessons import Array, Bools, Floats, Labels, Observations
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 ACTIONS = 7
 _DONE = 6  # does nothing
 _UNLIKELY = -50.0  # the logit of an action that is not best; a finite one, so that divergences stay numbers
-_FACTS = 11
 
 
 class Planner(Configurable):
@@ -61,7 +60,9 @@ class Planner(Configurable):
         """
         from gymnasium.vector.utils import create_empty_array
 
-        _view(create_empty_array(space, 1))
+        from teachrl_envs.minigrid.world import teachers_view
+
+        teachers_view(create_empty_array(space, 1))
 
     def act(
         self, observations: Observations, state: Any = None, first: Bools | None = None, deterministic: bool = True
@@ -110,9 +111,9 @@ class Planner(Configurable):
         self, observations: Observations, state: Any, first: Bools | None
     ) -> tuple[NDArray[np.bool_], Floats, Any]:
         from teachrl_envs.minigrid.kernels import FAR
-        from teachrl_envs.minigrid.world import without_agents
+        from teachrl_envs.minigrid.world import teachers_view, without_agents
 
-        images, facts = _view(observations)
+        images, facts = teachers_view(observations)
         images = without_agents(images, facts)
         poses = ((facts[:, 0].astype(int) * images.shape[2]) + facts[:, 1]) * 4 + facts[:, 2]
         seen = self._seen(images, facts, poses, state, first)
@@ -176,20 +177,3 @@ def _keep(known: OrderedDict[Any, Any], key: Any, value: Any, most: int) -> None
 def _logits(best: NDArray[np.bool_]) -> Floats:
     among = np.where(best.any(axis=1, keepdims=True), best, True)
     return np.where(among, -np.log(among.sum(axis=1, keepdims=True)), _UNLIKELY).astype(np.float32)
-
-
-def _view(observations: Observations) -> tuple[Array, Array]:
-    if isinstance(observations, dict) and "teacher" in observations:
-        observations = observations["teacher"]
-    try:
-        images, facts = np.asarray(observations["image"]), np.asarray(observations["facts"])
-    except (KeyError, IndexError, TypeError, ValueError):
-        images, facts = np.empty(0), np.empty(0)
-    if images.ndim != 4 or images.shape[-1] != 3 or facts.shape != (len(images), _FACTS):
-        came = {k: np.shape(v) for k, v in observations.items()} if isinstance(observations, dict) else observations
-        came = came if isinstance(came, dict) else np.shape(came)
-        raise InvalidTeacher(
-            f"The planner reads the teacher's view of a TeachRL/MiniGrid game, {{'image': (B, W, H, 3), 'facts': "
-            f"(B, {_FACTS})}}; got {came}. Ask it with view='teacher'."
-        )
-    return images, facts

@@ -16,7 +16,7 @@ import numpy as np
 from teachrl_envs.minigrid.board import BALL, BOX, DOOR, EMPTY, KEY, LOCKED, OPEN
 from teachrl_envs.minigrid.kernels import FAR, Codes, Costs, Flags, field, harmless, relaxed, spread_drops
 from teachrl_envs.minigrid.obstacles import Route, obstacles
-from teachrl_envs.minigrid.world import FLOOR, MOVABLE, NOTHING, Hand, Thing, World, holds_key
+from teachrl_envs.minigrid.world import FLOOR, MOVABLE, NOTHING, Hand, Thing, World, holds_key, of_kinds
 
 _PICKUP, _DROP, _TOGGLE = 3, 4, 5
 _ACTIONS = 7
@@ -89,12 +89,15 @@ def plan(world: World, pose: int) -> Plan:
 def _reached(world: World, start: int) -> Flags:
     """Returns (cells,) which can be walked to."""
     walk = world.walk()
-    reached: Flags = relaxed(np.where(walk > 0, walk, FAR).astype(np.int32), world.height, start)[0] < FAR
+    reached: Flags = relaxed(np.where(walk > 0, walk, np.int32(FAR)).astype(np.int32), world.height, start)[0] < FAR
     return reached
 
 
 def _routes(world: World, start: int) -> list[Route]:
     """Returns ways to the target that differ in the locked door they go through first."""
+    kind, _, state = world.cells.T
+    if not (of_kinds(kind, MOVABLE) | ((kind == DOOR) & (state == LOCKED))).any():
+        return [Route({}, -1)]  # nothing is in the way of anything
     routes: list[Route] = []
     shut: list[int] = []
     while len(routes) < _ROUTES and (found := obstacles(world, start, shut)) is not None:

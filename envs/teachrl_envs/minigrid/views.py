@@ -65,6 +65,7 @@ class MiniGridViews(gym.Env[Observation, np.int64]):
         check_render_mode(render_mode)
         self.render_mode = render_mode
         self._game = _make(game, render_mode)
+        self.max_episode_steps = int(self._game.max_steps)
         self._varied = "KeyCorridor" in game
         self.action_space = spaces.Discrete(len(self._game.actions))
         self.observation_space: spaces.Space[Any] = _space(self._game.width, self._game.height, self._varied)

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from teachrl_envs.minigrid.board import BALL, BOX, DOOR, EMPTY, GOAL, KEY, LOCKED, OPEN, WALL
+from teachrl.errors import InvalidTeacher
+from teachrl_envs.minigrid.board import BALL, BOX, CLOSED, DOOR, EMPTY, GOAL, KEY, OPEN, WALL
 
 MOVABLE = (KEY, BALL, BOX)
 Hand = tuple[int, int, int]
@@ -17,6 +18,10 @@ Hand = tuple[int, int, int]
 Thing = tuple[int, int, int]
 NOTHING: Hand = (0, 0, 0)
 FLOOR: Thing = (EMPTY, 0, 0)
+_FACTS = 11
+_WALK = np.zeros((16, 16), np.uint8)  # by type and state
+_WALK[[EMPTY, GOAL]] = 1
+_WALK[DOOR, [OPEN, CLOSED]] = 1, 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,10 +58,7 @@ class World:
 
     def walk(self) -> NDArray[np.uint8]:
         """Returns (cells,) what it takes to enter each: 1 step, 2 for a closed door, 0 for never."""
-        kind, state = self.cells[:, 0], self.cells[:, 2]
-        found: NDArray[np.uint8] = ((kind == EMPTY) | (kind == GOAL)).astype(np.uint8)
-        doors = kind == DOOR
-        found[doors] = np.where(state[doors] == LOCKED, 0, np.where(state[doors] == OPEN, 1, 2))
+        found: NDArray[np.uint8] = _WALK[self.cells[:, 0], self.cells[:, 2]]
         if self.fixed:
             found[self.wrong_end()] = 0
         return found
@@ -68,14 +70,43 @@ class World:
 
     def solid(self, *kinds: int) -> NDArray[np.bool_]:
         """Returns (cells,) which are walls, or things of these types."""
-        found: NDArray[np.bool_] = np.isin(self.cells[:, 0], (WALL, *kinds))
-        return found
+        return of_kinds(self.cells[:, 0], (WALL, *kinds))
 
     def keys(self, colour: int) -> NDArray[np.int64]:
         """Returns the cells with keys of a colour, in boxes too."""
         kind, tone, state = self.cells.T
         found = ((kind == KEY) & (tone == colour)) | ((kind == BOX) & (state == 1 + colour))
         return np.flatnonzero(found)
+
+
+def of_kinds(cells: NDArray[np.uint8], kinds: Sequence[int]) -> NDArray[np.bool_]:
+    """Returns which of some types are among a few; quicker than numpy's `isin`."""
+    among = np.zeros(16, np.bool_)
+    among[list(kinds)] = True
+    found: NDArray[np.bool_] = among[cells]
+    return found
+
+
+def teachers_view(observations: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Returns images (B, W, H, 3) and facts (B, 11) of the teachers' view, or of all views.
+
+    Raises:
+        InvalidTeacher: If the observations are not those of that view.
+    """
+    if isinstance(observations, dict) and "teacher" in observations:
+        observations = observations["teacher"]
+    try:
+        images, facts = np.asarray(observations["image"]), np.asarray(observations["facts"])
+    except (KeyError, IndexError, TypeError, ValueError):
+        images, facts = np.empty(0), np.empty(0)
+    if images.ndim != 4 or images.shape[-1] != 3 or facts.shape != (len(images), _FACTS):
+        came = {k: np.shape(v) for k, v in observations.items()} if isinstance(observations, dict) else observations
+        came = came if isinstance(came, dict) else np.shape(came)
+        raise InvalidTeacher(
+            f"The planner reads the teacher's view of a TeachRL/MiniGrid game, {{'image': (B, W, H, 3), 'facts': "
+            f"(B, {_FACTS})}}; got {came}. Ask it with view='teacher'."
+        )
+    return images, facts
 
 
 def without_agents(images: Any, facts: Any) -> NDArray[np.uint8]:

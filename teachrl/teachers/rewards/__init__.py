@@ -1,0 +1,1 @@
+"""Teachers of the rewards channel: what pays."""
