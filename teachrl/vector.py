@@ -17,7 +17,10 @@ from teachrl._vector.hosted import HostedVectorEnv
 from teachrl._vector.recipe import Env, Recipe
 from teachrl._vector.requests import ResetRequest
 from teachrl._vector.resolve import WrapperLike, find_spec, resolve_wrappers
+from teachrl.configurable import to_config
 from teachrl.errors import InvalidEnvironment
+from teachrl.plugins import import_plugins
+from teachrl.snapshots import registered_adapters
 
 __all__ = ["LessonVectorEnv", "ResetRequest", "WrapperLike", "make_vec", "require_lessons"]
 
@@ -60,9 +63,10 @@ def make_vec(
         raise InvalidEnvironment(f"At least 1 environment and 0 workers are needed, got {num_envs} and {workers}.")
     maker = find_spec(env_id) if isinstance(env_id, str) else env_id
     name = maker.id if isinstance(maker, EnvSpec) else getattr(maker, "__name__", type(maker).__name__)
-    recipe = Recipe(
-        name, maker, dict(env_kwargs or {}), resolve_wrappers(wrappers), render_mode, tuple(modules), timeout
-    )
+    wrappings = resolve_wrappers(wrappers)
+    import_plugins(("envs",))  # which register their adapters
+    adapters = registered_adapters()
+    recipe = Recipe(name, maker, dict(env_kwargs or {}), wrappings, render_mode, tuple(modules), timeout, adapters)
     return _make(recipe, num_envs, workers)
 
 
@@ -87,8 +91,21 @@ def _make(recipe: Recipe, num_envs: int, workers: int) -> LessonVectorEnv:
         envs: LessonVectorEnv = HostedVectorEnv(recipe, num_envs, min(workers, num_envs))
     else:
         envs = _make_native(native, recipe, num_envs)
+    envs.made_with = _made_with(recipe)
     envs._remake = lambda count, workers, render_mode: _make(replace(recipe, render_mode=render_mode), count, workers)
     return envs
+
+
+def _made_with(recipe: Recipe) -> dict[str, Any]:
+    """Returns what tells environments of one id apart, as data; how they are drawn does not."""
+    arguments = {name: value for name, value in recipe.env_kwargs.items() if name != "render_mode"}
+    wrappers = [{"class_path": _path(wrapper), "init_args": to_config(given)} for wrapper, given in recipe.wrappers]
+    return {"env_kwargs": to_config(arguments), "wrappers": wrappers}
+
+
+def _path(wrapper: Any) -> str:
+    named = wrapper if hasattr(wrapper, "__qualname__") else type(wrapper)  # a partial function has no name
+    return f"{named.__module__}.{named.__qualname__}"
 
 
 def _native_class(maker: EnvSpec | Callable[..., Env]) -> type[LessonVectorEnv] | None:

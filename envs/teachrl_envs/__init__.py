@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import gymnasium as gym
 
 from teachrl_envs.minigrid import GAMES as _MINIGRID_GAMES
+from teachrl_envs.restorable import register_adapters as _register_adapters
 
 if TYPE_CHECKING:
     from teachrl_envs.box2d.stump_tracks import StumpTracks
@@ -95,3 +96,4 @@ _register("TeachRL/PointMass-v0", "teachrl_envs.point_mass:PointMass", "teachrl_
 _register("TeachRL/Hypercube-v0", "teachrl_envs.hypercube:Hypercube", "teachrl_envs.hypercube_vector:HypercubeVector")
 for _game in _MINIGRID_GAMES:
     _register(f"TeachRL/{_game}", "teachrl_envs.minigrid.views:MiniGridViews", game=_game)
+_register_adapters()

@@ -38,9 +38,11 @@ class LessonVectorEnv(VectorEnv[Any, Any, Any], ABC):
         max_episode_steps: The time limit, None without one.
         suites: Names of the task suites.
         restorable: Whether `get_state` gives exact states and lessons can start from them.
+        unrestorable: Why there are none, and what would change that, where it is known.
         tells_solvable: Whether `solvable` answers.
         provides: What knows the environment from inside, by name: `module:Class` of what is made without arguments,
             e.g. `"planner"` for a policy with full knowledge and `"layouts"` for `teachrl.subgoals.Layouts`.
+        made_with: The `"env_kwargs"` and `"wrappers"` that `make_vec` made them with, as data; None without it.
         render_mode: As in Gymnasium.
     """
 
@@ -52,8 +54,10 @@ class LessonVectorEnv(VectorEnv[Any, Any, Any], ABC):
     max_episode_steps: int | None = None
     suites: tuple[str, ...] = tasks.SUITES
     restorable: bool = False
+    unrestorable: str = ""
     tells_solvable: bool = False
     provides: Mapping[str, str] = {}
+    made_with: Mapping[str, Any] | None = None
 
     _arguments: tuple[tuple[Any, ...], dict[str, Any]]
     _remake: Callable[[int, int, str | None], LessonVectorEnv] | None = None
@@ -104,7 +108,7 @@ class LessonVectorEnv(VectorEnv[Any, Any, Any], ABC):
         Raises:
             InvalidEnvironment: If the environment cannot save its state.
         """
-        raise InvalidEnvironment(no_exact_states(self.env_id))
+        raise InvalidEnvironment(no_exact_states(self.env_id, self.unrestorable))
 
     def call(self, name: str, indices: Sequence[int] | None = None, *args: Any, **kwargs: Any) -> list[Any]:
         """Returns an attribute of the chosen environments, or what their method of that name returns.

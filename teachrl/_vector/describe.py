@@ -7,25 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import gymnasium
-from gymnasium import wrappers
 
 from teachrl import tasks
+from teachrl._vector.layers import layers, may_keep_state, time_limit
 from teachrl._vector.recipe import Env
+from teachrl._vector.restorable import Restorable
 from teachrl.errors import InvalidEnvironment
-
-_STATELESS = (
-    wrappers.OrderEnforcing,
-    wrappers.PassiveEnvChecker,
-    wrappers.TimeLimit,
-    wrappers.TransformObservation,
-    wrappers.TransformAction,
-    wrappers.TransformReward,
-)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Description:
-    """The attributes of `LessonVectorEnv`, for one environment."""
+    """The attributes of `LessonVectorEnv`, for one environment; `unrestorable` says why it has no exact states."""
 
     observation_space: gymnasium.Space[Any]
     action_space: gymnasium.Space[Any]
@@ -36,7 +28,7 @@ class Description:
     return_range: tuple[float, float] | None
     max_episode_steps: int | None
     suites: tuple[str, ...]
-    restorable: bool
+    unrestorable: str
     tells_solvable: bool
     provides: Mapping[str, str]
 
@@ -61,32 +53,30 @@ def describe(env: Env) -> Description:
         return_range=_lookup(env, "return_range"),
         max_episode_steps=_lookup(env, "max_episode_steps") if limit is None else limit._max_episode_steps,
         suites=tuple(_lookup(env, "suites") or tasks.SUITES),
-        restorable=_restorable(env),
+        unrestorable=_why_not_restorable(env),
         tells_solvable=callable(_lookup(env, "solvable")),
         provides=dict(_lookup(env, "provides") or {}),
     )
 
 
-def time_limit(env: Env) -> Any:
-    """Returns the outermost `TimeLimit` around an environment, None without one."""
-    layer: Any = env
-    while isinstance(layer, gymnasium.Wrapper):
-        if isinstance(layer, wrappers.TimeLimit):
-            return layer
-        layer = layer.env
-    return None
-
-
-def _restorable(env: Env) -> bool:
-    """Whether `get_state` is offered, and no wrapper of Gymnasium's around it keeps what it cannot know of."""
-    layer: Any = env
-    while isinstance(layer, gymnasium.Wrapper):
+def _why_not_restorable(env: Env) -> str:
+    """Says why an environment has no exact states, and what would change that; empty if it has."""
+    if isinstance(env, Restorable):
+        return env.state_fault
+    for layer in layers(env):
         if "get_state" in dir(layer):
-            return True
-        if type(layer).__module__.startswith("gymnasium.wrappers.") and not isinstance(layer, _STATELESS):
-            return False
-        layer = layer.env
-    return hasattr(layer, "get_state")
+            return ""
+        if may_keep_state(layer):
+            return (
+                f"its wrapper {type(layer).__name__} may keep what get_state() of the environment does not know of. "
+                "Leave it out, or give it get_state() and reset(options={'start': state})."
+            )
+    if hasattr(env.unwrapped, "get_state"):
+        return ""
+    return (
+        f"{type(env.unwrapped).__name__} has no get_state(), and there is no adapter for it. "
+        "Define it, or register an adapter with teachrl.snapshots.register_adapter."
+    )
 
 
 def _lookup(env: Env, name: str) -> Any:

@@ -12,7 +12,8 @@ import numpy as np
 
 from teachrl import tasks
 from teachrl._vector.block import Block
-from teachrl._vector.describe import describe, time_limit
+from teachrl._vector.describe import describe
+from teachrl._vector.layers import set_elapsed, time_limit
 from teachrl._vector.layout import Layout
 from teachrl._vector.messages import ended_in_replay, no_exact_states
 from teachrl._vector.recipe import Env, Recipe
@@ -64,6 +65,7 @@ class Host:
     def __init__(self, recipe: Recipe, count: int) -> None:
         self.recipe = recipe
         self.envs: list[Env] = []
+        self._tasks: list[Any] = [None] * count
         try:
             for _ in range(count):
                 self.envs.append(recipe.make())
@@ -111,11 +113,11 @@ class Host:
         state = lesson.start
         if state is not None and state.kind == "replay":
             return self._replay(index, state, options)
-        task = state.task if lesson.task is None and state is not None else lesson.task
+        task = self._tasks[index] = state.task if lesson.task is None and state is not None else lesson.task
         options = {**options, **({} if task is None else {"task": task}), **({} if state is None else {"start": state})}
         result = self.envs[index].reset(seed=seed, options=options or None)
         if state is not None:
-            _set_elapsed(self.envs[index], state.elapsed)
+            set_elapsed(self.envs[index], state.elapsed)
         return result
 
     def _replay(self, index: int, state: State, options: dict[str, Any]) -> tuple[Any, Info]:
@@ -156,18 +158,19 @@ class Host:
         return infos
 
     def get_state(self, index: int) -> State:
-        """Returns an environment's exact state, with the steps that its time limit has counted.
+        """Returns an environment's exact state, with the steps that its time limit has counted and the task it plays.
 
         Raises:
             InvalidEnvironment: If it has none.
         """
-        if not self.description.restorable:
-            raise InvalidEnvironment(no_exact_states(self.recipe.env_id))
+        if why := self.description.unrestorable:
+            raise InvalidEnvironment(no_exact_states(self.recipe.env_id, why))
         env = self.envs[index]
         state = cast(State, self._guarded(index, "get_state", env.get_wrapper_attr("get_state")))
         limit = time_limit(env)
         elapsed = state.elapsed if limit is None else int(limit._elapsed_steps or 0)
-        return dataclasses.replace(state, env_id=self.recipe.env_id, elapsed=elapsed)
+        task = self._tasks[index] if state.task is None else state.task  # a wrapper's, as Parametrised sets them
+        return dataclasses.replace(state, env_id=self.recipe.env_id, task=task, elapsed=elapsed)
 
     def call(self, index: int, name: str, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None) -> Any:
         """Returns an environment's attribute, or what its method of that name returns.
@@ -200,12 +203,6 @@ class Host:
             raise
         except Exception as error:
             raise HostError(index, doing, _name(error)) from error
-
-
-def _set_elapsed(env: Env, steps: int) -> None:
-    limit = time_limit(env)
-    if limit is not None:
-        limit._elapsed_steps = steps
 
 
 def _name(error: BaseException) -> str:

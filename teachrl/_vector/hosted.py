@@ -46,7 +46,8 @@ class HostedVectorEnv(LessonVectorEnv):
         self.action_space = batch_space(known.action_space, num_envs)
         self.task_space, self.task_names, self.suites = known.task_space, known.task_names, known.suites
         self.return_range, self.max_episode_steps = known.return_range, known.max_episode_steps
-        self.restorable, self.tells_solvable = known.restorable, known.tells_solvable
+        self.restorable, self.unrestorable = not known.unrestorable, known.unrestorable
+        self.tells_solvable = known.tells_solvable
         self.provides = known.provides
         self._playing: list[tuple[Any, int | None]] = [(None, None)] * num_envs
         self._begun = np.zeros(num_envs, dtype=np.bool_)
@@ -94,7 +95,7 @@ class HostedVectorEnv(LessonVectorEnv):
     def get_state(self, mask: Bools | None = None) -> list[State]:
         """See `LessonVectorEnv.get_state`."""
         if not self.restorable:
-            raise InvalidEnvironment(no_exact_states(self.env_id))
+            raise InvalidEnvironment(no_exact_states(self.env_id, self.unrestorable))
         return self._ask("get_state", [int(i) for i in np.flatnonzero(read_mask(mask, self.num_envs))])
 
     def call(self, name: str, indices: Sequence[int] | None = None, *args: Any, **kwargs: Any) -> list[Any]:

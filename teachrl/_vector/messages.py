@@ -13,11 +13,11 @@ GUARD = (
 )
 
 
-def no_exact_states(env_id: str) -> str:
-    """Says that an environment has no exact states."""
+def no_exact_states(env_id: str, why: str = "") -> str:
+    """Says that an environment has no exact states, and why."""
     return (
-        f"{env_id} cannot save its exact state: it has no get_state(), or a wrapper around it keeps state of its own. "
-        "Use replay states (teachrl.snapshots.replay_state), which work for every environment."
+        f"{env_id} cannot save its exact state: {why or 'it has no get_state().'} "
+        "Replay states (teachrl.snapshots.replay_state) work for every environment."
     )
 
 

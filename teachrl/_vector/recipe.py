@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import gymnasium
 from gymnasium.envs.registration import EnvSpec, load_env_creator
 
+from teachrl._vector.proof import with_states
 from teachrl._vector.resolve import Wrapping
 from teachrl.errors import EnvironmentFailed, InvalidEnvironment, InvalidHyperparameter, TeachrlError
 
@@ -29,6 +30,7 @@ class Recipe:
         render_mode: As in Gymnasium.
         modules: Modules that a worker imports first.
         timeout: Seconds that a worker has for an answer.
+        adapters: What makes environments restorable, by the modules that it is for, as it is registered.
     """
 
     env_id: str
@@ -38,6 +40,7 @@ class Recipe:
     render_mode: str | None = None
     modules: tuple[str, ...] = ()
     timeout: float = 300.0
+    adapters: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def kwargs(self) -> dict[str, Any]:
@@ -50,7 +53,17 @@ class Recipe:
             importlib.import_module(module)
 
     def make(self) -> Env:
-        """Makes the environment.
+        """Makes the environment, restorable where there is an adapter for it.
+
+        Raises:
+            InvalidHyperparameter: If its constructor has no such argument.
+            InvalidEnvironment: If the result is not a `gymnasium.Env`, or its adapter cannot be imported.
+            EnvironmentFailed: If its constructor, or a wrapper's, raises.
+        """
+        return with_states(self.wrapped(), self)
+
+    def wrapped(self) -> Env:
+        """Makes the environment with its wrappers and no more.
 
         Raises:
             InvalidHyperparameter: If its constructor has no such argument.

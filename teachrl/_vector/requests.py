@@ -159,4 +159,4 @@ def _check_start(envs: LessonVectorEnv, state: State | None) -> None:
             "and version. Record it again."
         )
     if state.kind == "exact" and not envs.restorable:
-        raise InvalidEnvironment(no_exact_states(envs.env_id))
+        raise InvalidEnvironment(no_exact_states(envs.env_id, envs.unrestorable))

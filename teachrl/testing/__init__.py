@@ -10,6 +10,9 @@ def test_my_teacher():
 def test_my_environment():
     check_env("MyMaze-v0")
 
+def test_my_adapter():
+    check_restorable("MyMaze-v0", states=20, actions=100)
+
 def test_my_student():
     check_student(MyStudent(n_steps=16))
 ```
@@ -23,6 +26,7 @@ from __future__ import annotations
 
 from teachrl.errors import ContractBroken
 from teachrl.testing.envs import ENV_CHECKS, EnvCase, check_env
+from teachrl.testing.restoring import check_restorable
 from teachrl.testing.students import STUDENT_CHECKS, StudentCase, check_student
 from teachrl.testing.teachers import TEACHER_CHECKS, TeacherCase, check_teacher
 from teachrl.testing.toy import ToyEnv
@@ -37,6 +41,7 @@ __all__ = [
     "TeacherCase",
     "ToyEnv",
     "check_env",
+    "check_restorable",
     "check_student",
     "check_teacher",
 ]

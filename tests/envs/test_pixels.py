@@ -8,7 +8,7 @@ import pytest
 
 from teachrl.errors import InvalidEnvironment, InvalidHyperparameter
 from teachrl.lessons import Lesson
-from teachrl.testing import check_env
+from teachrl.testing import check_env, check_restorable
 from teachrl.vector import make_vec
 from teachrl_envs import CartPolePositions, Hypercube, PixelView
 
@@ -127,7 +127,13 @@ def test_reacher_without_mujoco_says_what_to_install(monkeypatch):
 
 
 @pytest.mark.skipif(importlib.util.find_spec("mujoco") is None, reason="needs the extra mujoco")
-def test_reacher_in_pixels():
+def test_reacher_in_pixels(monkeypatch):
+    monkeypatch.setenv("MUJOCO_GL", "egl")  # no display
+    try:
+        importlib.import_module("mujoco.egl").GLContext(8, 8).free()
+    except Exception as error:
+        pytest.skip(f"MuJoCo cannot draw here: {error}")
+    check_restorable("TeachRL/ReacherPixels-v0", states=3, actions=5)
     env = gym.make("TeachRL/ReacherPixels-v0", size=(32, 48))
     views, _ = env.reset(seed=0)
     assert views["student"].shape == (32, 48, 3)

@@ -239,13 +239,17 @@ def test_a_replay_that_ends_too_early():
 
 
 def test_environments_without_exact_states():
-    envs = make_vec("CartPole-v1", 1)
+    envs = make_vec("VectorTest/Bad-v0", 1)
     assert not envs.restorable
     envs.reset()
-    with pytest.raises(InvalidEnvironment, match="cannot save its exact state"):
+    with pytest.raises(
+        InvalidEnvironment, match=r"cannot save its exact state: Bad has no get_state\(\).*Replay states"
+    ):
         envs.get_state()
     stacked = make_vec(WALK, 1, wrappers=[{"class_path": "FrameStackObservation", "init_args": {"stack_size": 2}}])
     assert not stacked.restorable  # the frames are not in the inner environment's state
+    with pytest.raises(InvalidEnvironment, match="its wrapper FrameStackObservation may keep what get_state"):
+        stacked.get_state()
     assert make_vec(WALK, 1, wrappers=["ClipAction"]).restorable
 
 

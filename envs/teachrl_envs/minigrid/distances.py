@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from teachrl_envs.minigrid.kernels import FAR, Costs, Flags, relaxed
-from teachrl_envs.minigrid.search import plan
-from teachrl_envs.minigrid.world import World, read_world, without_agents
+from teachrl_envs.minigrid.kernels import FAR, Costs, Flags
+from teachrl_envs.minigrid.search import plan, walked_to
+from teachrl_envs.minigrid.world import read_world, without_agents
 
 
 class Distances:
@@ -51,11 +51,3 @@ class Distances:
         if len(self._known) > self._cache:
             self._known.popitem(last=False)
         return int(value[pose])
-
-
-def walked_to(world: World, start: int) -> Flags:
-    """Returns (cells,) which can be walked to, through closed doors too."""
-    walk = world.walk()
-    prices = np.where(walk > 0, walk, np.int32(FAR))
-    reached: Flags = relaxed(prices, world.height, start)[0] < FAR
-    return reached

@@ -7,9 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from teachrl_envs.minigrid.board import BALL, BOX, CLOSED, DOOR, EMPTY, GOAL, KEY, LOCKED
-from teachrl_envs.minigrid.kernels import FAR, steps
-
-Codes = NDArray[np.uint8]
+from teachrl_envs.minigrid.kernels import FAR, Codes, Costs, steps
 
 
 @nb.njit(cache=True)
@@ -33,19 +31,16 @@ def open_way(image: Codes, facts: Codes) -> tuple[bool, NDArray[np.int64]]:
     if facts[7] != GOAL:
         return False, none
     start, goal = np.int64(facts[0]) * height + facts[1], np.int64(facts[9]) * height + facts[10]
-    before = np.full(4 * kinds.size, -1, np.int64)
-    best = np.full(4 * kinds.size, FAR, np.int64)
+    before, best = np.full(4 * kinds.size, -1, np.int32), np.full(4 * kinds.size, FAR, np.int32)
     end = _search(kinds, states, height, 4 * start + facts[2], goal, best, before)
     return True, none if end < 0 or start == goal else _doors(kinds, before, end, start)
 
 
 @nb.njit(cache=True)
-def _search(
-    kinds: Codes, states: Codes, height: int, start: int, goal: int, best: NDArray[np.int64], before: NDArray[np.int64]
-) -> int:
+def _search(kinds: Codes, states: Codes, height: int, start: int, goal: int, best: Costs, before: Costs) -> int:
     """Goes through the poses by their distance from the start; returns the one in which the goal is reached, or -1."""
     delta = steps(height)
-    layers, sizes = np.empty((3, 3 * best.size), np.int64), np.zeros(3, np.int64)
+    layers, sizes = np.empty((3, best.size), np.int32), np.zeros(3, np.int64)
     layers[0, 0], sizes[0], best[start] = start, 1, 0
     cost = 0
     while sizes.any():
@@ -70,9 +65,8 @@ def _search(
 
 @nb.njit(cache=True)
 def _reach(
-    pose: int, cost: int, origin: int, layers: NDArray[np.int64], sizes: NDArray[np.int64], best: NDArray[np.int64],
-    before: NDArray[np.int64],
-) -> None:  # fmt: skip
+    pose: int, cost: int, origin: int, layers: Costs, sizes: NDArray[np.int64], best: Costs, before: Costs
+) -> None:
     if cost < best[pose]:
         best[pose], before[pose] = cost, origin
         layers[cost % 3, sizes[cost % 3]] = pose
@@ -80,7 +74,7 @@ def _reach(
 
 
 @nb.njit(cache=True)
-def _doors(kinds: Codes, before: NDArray[np.int64], end: int, start: int) -> NDArray[np.int64]:
+def _doors(kinds: Codes, before: Costs, end: int, start: int) -> NDArray[np.int64]:
     """Follows the way back and returns the doors on it in order, then the goal."""
     found, pose = [end // 4], end
     while pose >= 0:

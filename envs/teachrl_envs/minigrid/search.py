@@ -82,12 +82,12 @@ def plan(world: World, pose: int) -> Plan:
             break
     value = np.minimum.reduce([one.value for one in found])
     if value[pose] >= FAR:
-        value[np.repeat(_reached(world, pose // 4), 4)] = HOPELESS
+        value[np.repeat(walked_to(world, pose // 4), 4)] = HOPELESS
     return replace(found[0], value=value, interactions=np.minimum.reduce([one.interactions for one in found]))
 
 
-def _reached(world: World, start: int) -> Flags:
-    """Returns (cells,) which can be walked to."""
+def walked_to(world: World, start: int) -> Flags:
+    """Returns (cells,) which can be walked to from a cell, through closed doors too."""
     walk = world.walk()
     reached: Flags = relaxed(np.where(walk > 0, walk, np.int32(FAR)).astype(np.int32), world.height, start)[0] < FAR
     return reached

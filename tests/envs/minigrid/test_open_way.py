@@ -19,7 +19,10 @@ def levels(game: str, seeds: range, steps: int = 0) -> list[tuple[np.ndarray, np
     seen = envs.reset(seed=list(seeds))[0]["teacher"]
     rng = np.random.default_rng(0)
     for _ in range(steps):
-        seen = envs.step(rng.choice([0, 1, 2, 2, 5], len(seeds)))[0]["teacher"]
+        following, _, terminated, _, _ = envs.step(rng.choice([0, 1, 2, 2, 5], len(seeds)))
+        if terminated.any():
+            break
+        seen = following["teacher"]
     return [(seen["image"][k].copy(), seen["facts"][k].copy()) for k in range(len(seeds))]
 
 
