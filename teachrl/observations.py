@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,23 @@ def put(target: Observations, indices: Array, rows: Observations) -> Observation
     result = target.copy()
     result[indices] = rows
     return result
+
+
+def stack(rows: Sequence[Observations]) -> Observations:
+    """Returns a batch (B, *o) of B single observations."""
+    first = rows[0]
+    if isinstance(first, dict):
+        return {name: stack([row[name] for row in rows]) for name in first}
+    if isinstance(first, tuple):
+        return tuple(stack(parts) for parts in zip(*rows, strict=True))
+    return np.stack(rows)
+
+
+def rows_of(observations: Observations) -> int:
+    """Returns the length of a batch."""
+    while isinstance(observations, dict | tuple):
+        observations = next(iter(observations.values() if isinstance(observations, dict) else observations))
+    return len(observations)
 
 
 def copied(observations: Observations) -> Observations:

@@ -10,7 +10,7 @@ from gymnasium import spaces
 
 from teachrl.errors import InvalidTeacher
 from teachrl.lessons import Array, Bools, Lesson, Observations
-from teachrl.observations import copied, has_views, view_space
+from teachrl.observations import copied, has_views, rows_of, view_space
 from teachrl.roster import Roster
 from teachrl.teacher import Teacher
 
@@ -64,6 +64,18 @@ class Observer:
         if self.goal_space is None:
             return None
         return np.full((n, *self.goal_space.shape), self._null, self.goal_space.dtype)
+
+    def beginning(self, raw: Observations) -> Observations:
+        """Returns what the student sees of observations (B, *o; all views) that begin episodes, with null goals.
+
+        Raises:
+            InvalidTeacher: If a teacher transforms what it sees, by what came before or whom it asks.
+        """
+        if self._transformers:
+            names = [type(transformer).__name__ for transformer in self._transformers]
+            raise InvalidTeacher(f"What {names} make of an observation cannot be known apart from its episode.")
+        goals = self.null_goals(rows_of(raw))
+        return self(raw, goals, (), np.empty(0, bool), np.empty(0, int))
 
     def __call__(
         self, raw: Observations, goals: Array | None, lessons: Sequence[Lesson], first: Bools, indices: Array

@@ -48,7 +48,11 @@ def make_setup(classroom: Classroom, teacher: Teacher, seed: np.random.SeedSeque
         get_suite=lambda name: _suite(envs, name),
         solvable=envs.solvable if envs.tells_solvable else None,
         executed=lambda: classroom.executed,
+        seen=lambda observations: classroom._observer.beginning(observations),
+        made_with=envs.made_with,
+        unrestorable="" if envs.restorable else envs.unrestorable or "it has no get_state().",
         provided=lambda name: provided(envs, name),
+        get_gamma=lambda: classroom.gamma,
     )
 
 

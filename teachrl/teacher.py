@@ -49,6 +49,16 @@ def _nothing() -> None:
     """Stands for what was executed last where nothing was."""
 
 
+def _as_shown(observations: Observations) -> Observations:
+    """Stands for a student that sees all there is."""
+    return observations
+
+
+def _undiscounted() -> float:
+    """Stands for the discount of nobody."""
+    return 1.0
+
+
 def _provides_nothing(name: str) -> NoReturn:
     """Stands for an environment that offers nothing."""
     raise InvalidTeacher(f"A teacher asked for the {name!r} of an environment that provides none.")
@@ -84,6 +94,11 @@ class Setup:
             policy with full knowledge, or `"layouts"`, a `teachrl.subgoals.Layouts`; refuses what there is not.
         executed: Returns the actions (N, *a) that were executed last, whoever chose them, None before the first step.
             Where an episode begins they are of the one before.
+        get_gamma: Returns the student's discount as it is now, 1 before there is a student; see `gamma`.
+        seen: `seen(observations)` returns what the student sees of observations (B, *o; all views) that begin episodes:
+            its view, with null goals; refuses where teachers transform observations.
+        unrestorable: Why lessons cannot start from exact states, empty where they can.
+        made_with: The environments' `"env_kwargs"` and `"wrappers"` as data, None where they are not known.
     """
 
     observation_space: spaces.Space[Any]
@@ -103,11 +118,20 @@ class Setup:
     solvable: Callable[[Sequence[Any]], list[bool]] | None = field(default=None, repr=False)
     executed: Callable[[], Array | None] = field(default=_nothing, repr=False)
     provided: Callable[[str], Any] = field(default=_provides_nothing, repr=False)
+    get_gamma: Callable[[], float] = field(default=_undiscounted, repr=False)
+    seen: Callable[[Observations], Observations] = field(default=_as_shown, repr=False)
+    unrestorable: str = ""
+    made_with: Mapping[str, Any] | None = None
 
     @property
     def policy(self) -> Policy:
         """The student's policy as it is now, to read and never to change."""
         return self.get_policy()
+
+    @property
+    def gamma(self) -> float:
+        """The student's discount as it is now, 1 before there is a student."""
+        return self.get_gamma()
 
     def values(self, observations: Observations) -> Floats:
         """Returns the student's values (B,) of observations (B, *o) as it sees them."""
@@ -157,12 +181,27 @@ class Teacher(Configurable):
         self.setup = setup
         self.rng = np.random.default_rng(setup.seed)
 
+    def rehearse(self) -> None:
+        """Finds out what only the student, attached now, can be wrong about; before anything of a new run is created.
+
+        Raises:
+            InvalidTeacher: If this teacher cannot teach it.
+        """
+
     def update(self, report: Report) -> None:
         """Learns from what happened: once per vector step in which an episode ended, once per rollout."""
 
     def scalars(self) -> dict[str, float]:
         """Returns a few numbers for the log."""
         return {}
+
+    @property
+    def tokens(self) -> int:
+        """Language-model tokens that this teacher has spent since the process began."""
+        return 0
+
+    def close(self) -> None:
+        """Ends threads and connections that the teacher has opened; a run calls it at its end, once or more."""
 
     def state_dict(self) -> dict[str, Any]:
         """Returns all that was learned: arrays, numbers, strings and containers of them, random state included.

@@ -25,7 +25,12 @@ class NetPolicy:
     Args:
         net: The network.
         generator: What actions are sampled with; PyTorch's global one if None.
+
+    Attributes:
+        stochastic: It draws its actions from a distribution.
     """
+
+    stochastic = True
 
     def __init__(self, net: Net, generator: torch.Generator | None = None) -> None:
         self.net = net
@@ -81,16 +86,25 @@ class NetPolicy:
         return {name: part[0].cpu().numpy() for name, part in out.parameters.items()}
 
     @torch.no_grad()
-    def values(self, observations: Observations, state: Any = None, first: Bools | None = None) -> Floats:
+    def values(
+        self, observations: Observations, state: Any = None, first: Bools | None = None, critic: Observations = None
+    ) -> Floats:
         """Returns the critic's values (B,); without a state its memory is empty.
 
+        Args:
+            observations: (B, *o).
+            state: What `act` returned last, None at the beginning.
+            first: (B,) bool, where an episode begins.
+            critic: (B, *c) what the critic sees, where that is another view.
+
         Raises:
-            InvalidStudent: If there is no critic, or it sees another view.
+            InvalidStudent: If there is no critic, or it sees another view and is not shown it.
         """
-        if self.net.critic is None or self.net.critic_encoder is not None:
+        if self.net.critic is None or (self.net.critic_encoder is not None and critic is None):
             why = "has no critic" if self.net.critic is None else "has a critic that sees another view"
             raise InvalidStudent(f"The network {why}, so that observations have no values.")
-        values = self._run(observations, state, first, values=True).values
+        shown = None if self.net.critic_encoder is None else one_step(to_tensors(critic, self.net.device))
+        values = self._run(observations, state, first, values=True, critic=shown).values
         return np.asarray(values[0].cpu().numpy() if values is not None else np.empty(0))
 
     def after(self, state: Any, executed: Array) -> Any:
@@ -99,17 +113,20 @@ class NetPolicy:
             return None
         return {**state, "previous": np.asarray(executed).astype(self.net.action_space.dtype)}
 
-    def _run(self, observations: Observations, state: Carried | None, first: Bools | None, values: bool) -> Out:
+    def _run(
+        self, observations: Observations, state: Carried | None, first: Bools | None, values: bool, critic: Any = None
+    ) -> Out:
         seen = one_step(to_tensors(observations, self.net.device))
         if not self.recurrent:
-            return self.net(seen, values=values)  # type: ignore[no-any-return]
+            return self.net(seen, critic=critic, values=values)  # type: ignore[no-any-return]
         n = _rows(seen)
         begins = np.zeros(n, dtype=bool) if first is None else np.asarray(first, dtype=bool)
         if state is None or len(state["previous"]) != n:
             memory, previous, begins = self.net.initial_state(n), self.net.blank_actions(n), np.ones(n, dtype=bool)
         else:
             memory, previous = (to_tensors(state[name], self.net.device) for name in ("memory", "previous"))
-        return self.net(seen, previous.unsqueeze(0), self._tensor(begins).unsqueeze(0), memory, values=values)  # type: ignore[no-any-return]
+        carried = (previous.unsqueeze(0), self._tensor(begins).unsqueeze(0), memory)
+        return self.net(seen, *carried, critic=critic, values=values)  # type: ignore[no-any-return]
 
     def _tensor(self, array: Array) -> Tensor:
         return torch.as_tensor(array, device=self.net.device)

@@ -340,12 +340,13 @@ class PPO(PPOArguments):
         return self.net.policy(self._sampler)
 
     def values(self, observations: Observations) -> Floats:
-        """Returns the critic's values (B,) of observations (B, *o), with its memory empty.
+        """Returns the critic's values (B,) of observations (B, *o), in the rewards' units, with its memory empty.
 
         Raises:
             InvalidStudent: If the critic sees another view.
         """
-        return self.policy.values(observations)
+        values = self.policy.values(observations)
+        return values if self._scale is None else values * self._scale.deviation
 
     def scalars(self) -> dict[str, float]:
         """Returns losses and what else there is to say of the last rollout."""

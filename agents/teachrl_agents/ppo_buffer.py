@@ -166,7 +166,12 @@ class ReturnScale:
             away = float(batch.mean()) - self._mean
             moments = self._var * self._count + float(batch.var()) * n + away**2 * self._count * n / total
             self._mean, self._var, self._count = self._mean + away * n / total, moments / total, total
-        return np.asarray(np.clip(rewards / np.sqrt(self._var + 1e-8), -10.0, 10.0))
+        return np.asarray(np.clip(rewards / self.deviation, -10.0, 10.0))
+
+    @property
+    def deviation(self) -> np.float64:
+        """What rewards are divided by now."""
+        return np.float64(np.sqrt(self._var + 1e-8))
 
     def state_dict(self) -> dict[str, Any]:
         """Returns the statistics and the running returns."""

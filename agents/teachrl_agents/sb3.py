@@ -173,8 +173,11 @@ class SB3(Student):
         return self.engine.policy
 
     def values(self, observations: Observations) -> Floats:
-        """Returns the critic's values (B,) of observations (B, *o) as the classroom shows them."""
-        return self.engine.policy.values(observations)
+        """Returns the critic's values (B,) of observations (B, *o) as the classroom shows them.
+
+        They are in the units of the rewards that were paid, also where it learned from normalised ones.
+        """
+        return self.engine.policy.values(observations) * self.engine.reward_scale
 
     def scalars(self) -> dict[str, float]:
         """Returns losses and what else the algorithm logged last."""

@@ -88,6 +88,13 @@ class Engine:
         model.rollout_buffer.bind(self._lived, model.policy, keep_shown=changed)
 
     @property
+    def reward_scale(self) -> float:
+        """What rewards are divided by before they are learned from; 1 without a normaliser."""
+        if self._normaliser is None:
+            return 1.0
+        return float(np.sqrt(self._normaliser.ret_rms.var + self._normaliser.epsilon))
+
+    @property
     def granularity(self) -> int:
         """Environment steps of a rollout, or of a training cycle; of one step where a cycle is a whole episode."""
         if not self.off_policy:

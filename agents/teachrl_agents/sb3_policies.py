@@ -119,6 +119,20 @@ class SB3Policy:
         self._model, self._normaliser = model, normaliser
         self.observation_space, self.action_space = model.observation_space, model.action_space
 
+    @property
+    def gamma(self) -> float:
+        """The model's discount."""
+        return float(self._model.gamma)
+
+    @property
+    def stochastic(self) -> bool:
+        """Whether it draws its actions from a distribution, as PPO and SAC do and TD3 and DQN do not."""
+        policy = self._model.policy
+        actor = getattr(policy, "actor", None)
+        return any(hasattr(policy, name) for name in ("get_distribution", "lstm_actor")) or hasattr(
+            actor, "get_action_dist_params"
+        )
+
     def act(
         self, observations: Observations, state: Any = None, first: Bools | None = None, deterministic: bool = True
     ) -> tuple[Array, Any]:

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from teachrl import __version__
+from teachrl.encoding import decode, encode
 from teachrl.errors import InvalidRun
-from teachrl.runs.encoding import decode, encode
 
 COMPLETE = "complete.json"
 """Written last into a checkpoint: the sizes of its files."""

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from teachrl import seeds
 from teachrl.classroom import Classroom
-from teachrl.configurable import to_config
 from teachrl.errors import InvalidHyperparameter, InvalidTeacher
 from teachrl.lessons import Episode
+from teachrl.runs.collect_states import CollectedStates, collect_states
+from teachrl.runs.collected import environment_flags, in_bytes
 from teachrl.runs.console import Console, Progress
 from teachrl.runs.labellers import as_teachers
 from teachrl.runs.threads import limit_torch, limited_threads
@@ -57,7 +57,7 @@ class Collected:
         parts += [] if self.success is None else [f"success {self.success:.0%}"]
         parts += [f"soft labels ({', '.join(self.soft)})" if self.soft else "labels are bare actions"]
         parts += [] if self.labelled == 1 else [f"{self.labelled:.0%} of steps labelled"]
-        return f"{self.out}: {', '.join(parts)}, {_bytes(self.size)}"
+        return f"{self.out}: {', '.join(parts)}, {in_bytes(self.size)}"
 
     def show(self) -> None:
         """Writes what there is, and how to learn from it, to the standard output."""
@@ -75,12 +75,21 @@ def collect(
     trust: bool = False,
     steps: int = 20_000,
     noise: float = 0.0,
+    snapshot_every: int = 0,
+    episodes: int = 10,
+    keep: int = 0,
+    deterministic: bool | Literal["auto"] = "auto",
     num_envs: int = 8,
     seed: int = 0,
     threads: int = 1,
     progress: Progress = "auto",
-) -> Collected:
-    """Lets a teacher act, and writes every step for students to learn from later.
+) -> Collected | CollectedStates:
+    """Lets a teacher act, and writes every step for students to learn from later, or states for them to begin at.
+
+    With `snapshot_every`, what is written are its trajectories for teachers of starts (S3RL): states of the simulation
+    along `episodes` episodes, with the teacher's values of them: its critic's (of SAC and TD3 the minimum of the
+    critics at its own action), a planner's steps to success, or else discounted returns-to-go. Without it,
+    demonstrations.
 
     What is written is what the student would have seen and what the teacher would have done, as distributions where it
     has them. About 2,048 steps are held in memory at a time, whatever their number, and of a Minari dataset also the
@@ -91,7 +100,8 @@ def collect(
             Stable-Baselines3 zip (with --trust); `package.module:function` of observations (N, *o); in Python also any
             policy or model. Of several, the first that gives a label counts.
         env: Id of the environment, with one view for each, e.g. TeachRL/CartPolePositions-v0.
-        out: The file, demos.npz, or minari:<dataset id>, e.g. minari:cartpole/positions-v0; nothing is overwritten.
+        out: The file, demos.npz or teacher.states, or minari:<dataset id>, e.g. minari:cartpole/positions-v0; nothing
+            is overwritten.
         env_kwargs: Arguments of the environment's constructor.
         wrappers: What is put around each environment, innermost first: names, class paths, or functions in Python.
         view: The view the student will see, which is what is written.
@@ -100,6 +110,11 @@ def collect(
         steps: Steps in the environments, all together, rounded up to a multiple of `num_envs`.
         noise: Share of steps at which a random action is done in place of the teacher's, whose label stands: so the
             student learns what to do beside the teacher's path.
+        snapshot_every: Steps between two states; 0 writes demonstrations.
+        episodes: Episodes that states are taken of, in place of `steps`.
+        keep: How many of these are kept, those with the best returns; 0 is all.
+        deterministic: Whether the teacher of states takes its most likely action rather than a sample; auto samples
+            where it learned to (PPO, SAC) and does not where it did not (TD3, a planner).
         num_envs: Number of parallel environments.
         seed: Root of all random numbers.
         threads: Threads of torch and of numerical libraries.
@@ -115,9 +130,17 @@ def collect(
     """
     from teachrl.distillation.demonstrations import make_writer
 
-    _check(
-        env, out, {"steps": (steps, 1), "num_envs": (num_envs, 1), "seed": (seed, 0), "threads": (threads, 1)}, noise
-    )
+    counts = {"steps": (steps, 1), "num_envs": (num_envs, 1), "seed": (seed, 0), "threads": (threads, 1)}
+    _check(env, out, {**counts, "snapshot_every": (snapshot_every, 0)}, noise)
+    _check_kind(
+        snapshot_every, {"episodes": (episodes, 10), "keep": (keep, 0), "deterministic": (deterministic, "auto")},
+        {"view": (view, "student"), "steps": (steps, 20_000), "noise": (noise, 0.0)},
+    )  # fmt: skip
+    if snapshot_every:
+        return collect_states(
+            teacher, env, out, env_kwargs, wrappers, teacher_view, trust, episodes, snapshot_every, keep,
+            deterministic, num_envs, seed, threads, progress,
+        )  # fmt: skip
     teachers = as_teachers(teacher, teacher_view, trust)
     if not teachers:
         raise InvalidTeacher("There is nobody to learn from: name who acts, e.g. --teacher runs/teacher.")
@@ -148,6 +171,23 @@ def _check(env: str, out: str, counts: dict[str, tuple[Any, int]], noise: float)
     for name, text, example in (("env", env, "TeachRL/CartPolePositions-v0"), ("out", out, "demos.npz")):
         if not isinstance(text, str) or not text:
             raise InvalidHyperparameter(f"collect needs --{name}, e.g. --{name} {example}, got {text!r}.")
+
+
+def _check_kind(
+    snapshot_every: int, states: dict[str, tuple[Any, Any]], demonstrations: dict[str, tuple[Any, Any]]
+) -> None:
+    """Refuses arguments, with their defaults, that the other kind of file alone has."""
+    strays = [n for n, (value, usual) in (demonstrations if snapshot_every else states).items() if value != usual]
+    if strays and snapshot_every:
+        raise InvalidHyperparameter(
+            f"`{strays[0]}` is of demonstrations, but `snapshot_every` writes states, of whole `episodes` and all "
+            "views. Leave one of the two out."
+        )
+    if strays:
+        raise InvalidHyperparameter(
+            f"`{strays[0]}` is of states, but without `snapshot_every` demonstrations are written, of so many `steps`. "
+            "Pass snapshot_every too, e.g. 10, or leave it out."
+        )
 
 
 def _write(
@@ -196,30 +236,6 @@ class _Tally:
 
 def _command(env: str, env_kwargs: dict[str, Any], wrappers: Sequence[Any], view: str, out: str) -> str:
     """Returns a command that learns from the demonstrations, in the environments that they are of."""
-    words = ["teachrl", "distill", "--env", env]
-    for name, value in env_kwargs.items():
-        words += [f"--env_kwargs.{name}", _word(value)]
-    for wrapper in wrappers:
-        described = to_config(wrapper)
-        found: dict[str, Any] = described if isinstance(described, dict) else {"class_path": _path(wrapper)}
-        words += ["--wrapper", str(found["class_path"])]
-        for name, value in (found.get("init_args") or {}).items():
-            words += [f"--wrapper.{name}", _word(value)]
+    words = ["teachrl", "distill", *environment_flags(env, env_kwargs, wrappers)]
     words += ["--view", view] if view != "student" else []
     return shlex.join([*words, "--method", "BC", "--method.demonstrations", out])
-
-
-def _path(wrapper: Any) -> str:
-    return wrapper if isinstance(wrapper, str) else f"{wrapper.__module__}.{wrapper.__qualname__}"
-
-
-def _word(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(to_config(value))
-
-
-def _bytes(size: float) -> str:
-    for unit in ("bytes", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:.3g} GB"

@@ -19,13 +19,14 @@ class Console:
     Args:
         progress: `"table"`, `"plain"`, `"none"`, or `"auto"`: a table on a terminal, else plain lines.
         title: Stands above the table.
-        total: Steps of the whole run.
+        total: Steps of the whole run, or what `unit` says.
+        unit: What `total` counts, and an entry of every row: `"steps"` or `"episodes"`.
     """
 
-    def __init__(self, progress: Progress, title: str, total: int) -> None:
+    def __init__(self, progress: Progress, title: str, total: int, unit: str = "steps") -> None:
         if progress == "auto":
             progress = "table" if sys.stdout.isatty() else "plain"
-        self.kind, self._title, self._total = progress, title, total
+        self.kind, self._title, self._total, self._unit = progress, title, total, unit
         self._live: Any = None
         self._last = time.monotonic()
 
@@ -35,7 +36,7 @@ class Console:
             self._refresh(row)
         elif self.kind == "plain" and time.monotonic() - self._last >= PLAIN_SECONDS:
             self._last = time.monotonic()
-            self.say(plain_line(row, self._total))
+            self.say(plain_line(row, self._total, self._unit))
 
     def say(self, text: str) -> None:
         """Writes a line."""
@@ -58,25 +59,27 @@ class Console:
         if self._live is None:
             self._live = Live(auto_refresh=False, transient=False)
             self._live.start()
-        self._live.update(live_table(row, self._title, self._total), refresh=True)
+        self._live.update(live_table(row, self._title, self._total, self._unit), refresh=True)
 
 
-def plain_line(row: Mapping[str, float], total: int) -> str:
+def plain_line(row: Mapping[str, float], total: int, unit: str = "steps") -> str:
     """Returns a row as one line: steps, episodes and the numbers that matter most."""
-    parts = [f"{row['steps']:,.0f}/{total:,} steps", f"{row['episodes']:,.0f} episodes"]
+    parts = [f"{row[unit]:,.0f}/{total:,} {unit}"]
+    parts += [f"{row['episodes']:,.0f} episodes"] if unit != "episodes" else []
     names = [n for n in _COLUMNS if n in row] + [n for n in row if n.startswith("teacher/")][:_OF_TEACHERS]
     return ", ".join([*parts, *(f"{_short(n)} {number(row[n])}" for n in names)])
 
 
-def live_table(row: Mapping[str, float], title: str, total: int) -> Any:
+def live_table(row: Mapping[str, float], title: str, total: int, unit: str = "steps") -> Any:
     """Returns a rich table of a row, one section for each kind of number."""
     from rich.table import Table
 
     table = Table(title=title, title_justify="left", min_width=52, show_header=False)
     table.add_column("")
     table.add_column("", justify="right", no_wrap=True)
-    table.add_row("steps", f"{row['steps']:,.0f} of {total:,} ({row['steps'] / max(total, 1):.0%})")
-    table.add_row("episodes", f"{row['episodes']:,.0f}")
+    table.add_row(unit, f"{row[unit]:,.0f} of {total:,} ({row[unit] / max(total, 1):.0%})")
+    if unit != "episodes":
+        table.add_row("episodes", f"{row['episodes']:,.0f}")
     for section in ("perf", "train", "eval", "teacher"):
         names = [n for n in row if n.startswith(f"{section}/")]
         if names:

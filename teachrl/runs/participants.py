@@ -7,15 +7,17 @@ from typing import Any
 from teachrl import seeds
 from teachrl.classroom import Classroom
 from teachrl.configuration import public_classes
+from teachrl.encoding import encode
 from teachrl.errors import InvalidStudent
 from teachrl.lessons import Episode
 from teachrl.policies import as_policy
-from teachrl.runs.encoding import encode
+from teachrl.roster import entries, is_disabled
 from teachrl.runs.preflight import check_labels
 from teachrl.runs.recorder import Recorder
 from teachrl.runs.settings import Settings
 from teachrl.runs.threads import limit_torch
 from teachrl.student import Student
+from teachrl.teacher import Teacher
 from teachrl.vector import make_vec
 
 
@@ -39,6 +41,7 @@ class Participants:
 
     def __init__(self, settings: Settings, total_steps: int, workers: int | None = None, teaching: bool = True) -> None:
         self.student, self._threads = settings.student, settings.threads
+        self._asked = _asked(settings)
         self.recorder = Recorder(_forget)
         envs = make_vec(
             settings.env,
@@ -52,7 +55,7 @@ class Participants:
                 envs, [*settings.teachers, self.recorder], disable=settings.disable, view=settings.view,
                 seed=settings.seed,
             )  # fmt: skip
-            for participant in (*(settings.teachers if teaching else ()), self.student):
+            for participant in (*(self._asked if teaching else ()), self.student):
                 participant.validate(self.recorder.setup)
             encode(self.classroom.state_dict(), {}, "The teachers' state")
             self._check_student()
@@ -76,16 +79,18 @@ class Participants:
         """Finds out what a new run can still be wrong about before anything of it is created.
 
         A student loads what it starts from, or its demonstrations. Labels are asked for once and checked, by the
-        student too; the first step has the same.
+        student too; the first step has the same. Teachers look at the student.
 
         Raises:
-            TeachrlError: If there is nothing to start from, or labels or demonstrations do not fit; the message names
-                the teacher where it is one's.
+            TeachrlError: If there is nothing to start from, labels or demonstrations do not fit, or a teacher cannot
+                teach this student; the message names the teacher where it is one's.
         """
         as_policy(self.student)
         if "labels" in self.classroom.channels:
             check_labels(self.classroom)
         self.student.rehearse()
+        for teacher in self._asked:
+            teacher.rehearse()
         limit_torch(self._threads)
 
     def scalars(self) -> dict[str, float]:
@@ -102,8 +107,19 @@ class Participants:
         return [f"{n}-{names[:i].count(n) + 1}" if names.count(n) > 1 else n for i, n in enumerate(names)]
 
     def close(self) -> None:
-        """Closes the environments."""
+        """Closes teachers and environments."""
+        for teacher in self.classroom.teachers:
+            teacher.close()
         self.classroom.close()
+
+
+def _asked(settings: Settings) -> list[Teacher]:
+    """Returns the teachers that will be asked for something, or hear of everything: not those with all channels off."""
+    return [t for t in settings.teachers if not t.channels or not all(_off(t, c, settings) for c in t.channels)]
+
+
+def _off(teacher: Teacher, channel: str, settings: Settings) -> bool:
+    return is_disabled(teacher, channel, entries(settings.disable))
 
 
 def _forget(total_steps: int, episode: Episode) -> None:

@@ -10,8 +10,8 @@ from teachrl.distillation import BC, DAgger, Distillation, Distiller, OnPolicy
 from teachrl.distillation.collecting import merged
 from teachrl.distillation.learning import Descent, in_order
 from teachrl.distillation.losses import make_loss
+from teachrl.encoding import decode, encode
 from teachrl.errors import InvalidEnvironment, InvalidHyperparameter, InvalidStudent, NonFiniteData
-from teachrl.runs.encoding import decode, encode
 from teachrl.schedules import START
 from teachrl.teacher import Teacher
 from teachrl.testing.toy import ToyEnv

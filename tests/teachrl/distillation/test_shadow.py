@@ -12,8 +12,8 @@ from corridors import Bits, Sayer, room_of
 from teachrl import Classroom, FromPolicy, make_vec
 from teachrl.distillation import BC, DAgger, Distiller, OnPolicy, shadow
 from teachrl.distillation.shadow import make_shadow
+from teachrl.encoding import decode, encode
 from teachrl.errors import InvalidStudent
-from teachrl.runs.encoding import decode, encode
 from teachrl.testing.toy import ToyEnv
 
 NUMBERS = {"privileged_loss", "privilege_gap"}

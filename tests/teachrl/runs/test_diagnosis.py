@@ -11,10 +11,10 @@ from gymnasium import spaces
 from corridors import Bits, Corridor, room_of
 from teachrl import Classroom, FromPolicy, Labels, make_vec
 from teachrl.distillation import DAgger, Distiller
+from teachrl.encoding import encode
 from teachrl.observations import equal
 from teachrl.runs import diagnosis, distill
 from teachrl.runs.diagnosis import Diagnosis
-from teachrl.runs.encoding import encode
 from teachrl.teacher import Teacher
 from teachrl.testing.toy import ToyEnv
 from teachrl_agents import Recurrent

@@ -1,0 +1,1 @@
+"""Teachers that set starts: where to begin."""
