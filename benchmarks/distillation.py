@@ -3,8 +3,8 @@
     OMP_NUM_THREADS=1 python benchmarks/distillation.py [cartpole pendulum doorkey ...] [--seeds 5] [--jobs 2]
 
 All arms of a seed share environment, teacher, test tasks and student steps. `scratch` is PPO on the student's view with
-a memory and a critic that sees all; `scratch, all steps` has as many steps as teacher and student took together, and
-four times the student's where the teacher is the planner, which takes none.
+a memory and a critic that sees all; `scratch, all steps` has as many steps as teacher and student took together; the
+planner takes none.
 Whatever the arm, the student that did best on the validation tasks is tested, once. A run that has finished is read
 when the script is run again, one that was stopped is begun again. Methods have their defaults, and `scratch` the PPO of
 `Kickstart`; where the game needs other settings of PPO, its teacher and all arms with PPO have the same.
@@ -65,9 +65,9 @@ SMALL = ("teacher", "bc", "dagger")
 GAMES = {
     "cartpole": Game("TeachRL/CartPolePositions-v0", 20_000, 5, CONTROL, 100_000),
     "pendulum": Game("TeachRL/PendulumPositions-v0", 40_000, 5, CONTROL, 120_000, PENDULUM),
-    "doorkey": Game("TeachRL/MiniGrid-DoorKey-8x8-v0", 12_800, 3, CONTROL),
-    "keycorridor": Game("TeachRL/MiniGrid-KeyCorridorS3R3-v0", 25_600, 3, SMALL),
-    "fourrooms": Game("TeachRL/MiniGrid-FourRooms-v0", 25_600, 3, SMALL),
+    "doorkey": Game("TeachRL/MiniGrid-DoorKey-8x8-v0", 12_800, 3, CONTROL[:-1]),
+    "keycorridor": Game("TeachRL/MiniGrid-KeyCorridorS3R3-v0", 12_800, 3, SMALL),
+    "fourrooms": Game("TeachRL/MiniGrid-FourRooms-v0", 12_800, 3, SMALL),
     "memory": Game(
         "TeachRL/MiniGrid-MemoryS7-v0", 25_600, 3, ("teacher", "dagger", "dagger, straight", "kickstart, straight")
     ),
@@ -164,7 +164,7 @@ WAYS: dict[str, Callable[[Trial], dict[str, Any]]] = {
     "kickstart, straight": lambda t: t.student("Kickstart", Recurrent(), Planner(look=False), critic_view="teacher"),
     "kdrl": lambda t: t.student("KDRL", Recurrent(), critic_view="teacher"),
     "scratch": lambda t: t.scratch(t.game.steps),
-    "scratch, all steps": lambda t: t.scratch(t.game.steps + (t.game.teacher_steps or 3 * t.game.steps)),
+    "scratch, all steps": lambda t: t.scratch(t.game.steps + t.game.teacher_steps),
 }
 
 

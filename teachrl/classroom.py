@@ -118,16 +118,16 @@ class Classroom(VectorEnv[Any, Any, Any]):
         self._observer = Observer(self.envs.single_observation_space, view, self._roster, keep)
         self.single_observation_space = self._observer.space
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
-        self.single_action_space = self.envs.single_action_space
-        self.action_space = self.envs.action_space
+        self.single_action_space, self.action_space = self.envs.single_action_space, self.envs.action_space
         self._ledger = Ledger(self.num_envs, student, keep_actions=not self.envs.restorable)
         self._all = np.arange(self.num_envs)
         self._none = np.zeros(self.num_envs, dtype=bool)
         self._fresh: deque[Episode] = deque(maxlen=_KEPT_EPISODES)
         self._raw = self._seen = self._final = cast(Observations, None)
         self._goals = self._observer.null_goals(self.num_envs)
-        self._first = np.ones(self.num_envs, dtype=bool)
+        self._first = ~self._none
         self._untouched = False
+        self._tokens_before = 0  # spent before this process
         self.last: Step | None = None
         self.labels: tuple[Labels, ...] = ()
         self.last_ids, self.last_learn = self._ledger.ids, self._ledger.learn
@@ -216,15 +216,14 @@ class Classroom(VectorEnv[Any, Any, Any]):
             )
         if seed is not None:
             self.curriculum.reseed(seed)
-        infos = self._start(np.ones(self.num_envs, dtype=bool))
+        infos = self._start(~self._none)
         self._untouched = True
         self._seen = self._see(self._raw, self._goals, self._first, self._all)
         return self._seen, infos
 
     def _see(self, raw: Observations, goals: Array | None, first: Bools, indices: Array) -> Observations:
-        lessons = self._ledger.lessons
-        if indices is not self._all:
-            lessons = [lessons[i] for i in indices.tolist()]
+        known = self._ledger.lessons
+        lessons = known if indices is self._all else [known[i] for i in indices.tolist()]
         return self._observer(raw, goals, lessons, first, indices)
 
     def step(self, actions: Array) -> tuple[Observations, Floats, Bools, Bools, dict[str, Any]]:
@@ -285,6 +284,7 @@ class Classroom(VectorEnv[Any, Any, Any]):
         goals = None if self._goals is None else self._goals[ended]
         final = self._see(take(self._raw, ended), goals, np.zeros(len(ended), dtype=bool), ended)
         episodes = self._ledger.close(ended, step.terminated, infos)
+        self.counters.tokens = self._tokens_before + sum(teacher.tokens for teacher in self._roster.teachers)
         self.counters.episodes += 0 if self._permanent_only else len(episodes)
         self._fresh.extend(episodes)
         self._roster.update(Report(self.counters.total_steps, tuple(episodes)))
@@ -355,8 +355,7 @@ class Classroom(VectorEnv[Any, Any, Any]):
     def state_dict(self) -> dict[str, Any]:
         """Returns the running episodes, the teachers and the random state as data."""
         running = self._raw is not None
-        exact = running and self.envs.restorable
-        states = self.envs.get_state(np.ones(self.num_envs, dtype=bool)) if exact else None
+        states = self.envs.get_state(~self._none) if running and self.envs.restorable else None
         return {
             "curriculum": self.curriculum.state_dict(),
             "teachers": self._roster.state_dict(),
@@ -378,6 +377,7 @@ class Classroom(VectorEnv[Any, Any, Any]):
         self._roster.load_state_dict(state["teachers"])
         for name, value in state["counters"].items():
             setattr(self.counters, name, value)
+        self._tokens_before = self.counters.tokens
         if (running := state["running"]) is None:
             return
         self._ledger.load_state_dict(running["ledger"])

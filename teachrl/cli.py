@@ -91,8 +91,26 @@ VERBS = {
   teachrl distill --env TeachRL/CartPolePositions-v0 --method BC --method.demonstrations demos.npz --out runs/student
   teachrl evaluate runs/student
   teachrl collect --teacher planner --env TeachRL/MiniGrid-DoorKey-5x5-v0 --noise 0.1 --out minari:doorkey/planner-v0
+  teachrl collect --teacher runs/hopper --env Hopper-v5 --episodes 10 --snapshot_every 10 --out runs/hopper.states
+  teachrl train   --env Hopper-v5 --teacher S3RL --teacher.trajectories runs/hopper.states --steps 1e6
 
   A dotted flag belongs to the teacher or wrapper before it.
+""",
+    ),
+    "plan-subgoals": Verb(
+        "teachrl.runs.plan_subgoals:plan_subgoals",
+        "plan subgoals for levels ahead of training, with a language model for example",
+        """\
+  teachrl plan-subgoals --env TeachRL/MiniGrid-KeyCorridorS3R3-v0 --seeds 0:1000 --out plans.json \\
+                        --provider LLM --provider.model qwen3:8b --provider.base_url http://127.0.0.1:11434/v1
+  teachrl train --env TeachRL/MiniGrid-KeyCorridorS3R3-v0 --teacher Levels --teacher.seeds 0:1000 \\
+                --teacher WordsAsBeacons --teacher.provider Recorded --teacher.provider.path plans.json
+  teachrl plan-subgoals --env TeachRL/MiniGrid-MultiRoom-N2-S4-v0 --seeds 0:200 --provider Planner --out right.json
+  teachrl plan-subgoals --env TeachRL/MiniGrid-MultiRoom-N2-S4-v0 --provider Noisy --provider.accuracy 0.8 --out a.json
+  teachrl plan-subgoals --provider LLM --help                   endpoint, key, cache and limits of a language model
+
+  A dotted flag belongs to the provider. The same command again goes on where it was; more --seeds add to the file.
+  The key comes from an environment variable (--provider.key_env, by default OPENAI_API_KEY), never from a flag.
 """,
     ),
     "evaluate": Verb(
@@ -188,7 +206,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def top_help() -> str:
     """Returns the text of `teachrl --help`."""
-    verbs = "\n".join(f"  {name:<10}{verb.line}" for name, verb in VERBS.items())
+    verbs = "\n".join(f"  {name:<14}{verb.line}" for name, verb in VERBS.items())
     return f"{USAGE}\nverbs:\n{verbs}\n\nteachrl VERB --help explains a verb and all its parameters."
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from teachrl.errors import InvalidHyperparameter, UnknownName
 
@@ -14,7 +14,14 @@ class Configurable:
     """Base of teachers, students and methods: the constructor stores its arguments and does nothing else.
 
     Every argument is kept under its own name, so that `class_path` and `init_args` describe the object completely.
+
+    Attributes:
+        short_names: For arguments that are objects with short names of their own, the table that they stand in,
+            `{"provider": "module:TABLE"}`, a dict of names to `package.module.Class`; other short names are those that
+            plug-ins export.
     """
+
+    short_names: ClassVar[Mapping[str, str]] = {}
 
     @property
     def class_path(self) -> str:
@@ -73,6 +80,17 @@ def is_data(value: Any) -> bool:
     if isinstance(value, list | tuple):
         return all(is_data(v) for v in value)
     return value is None or isinstance(value, bool | int | float | str)
+
+
+def full_name(name: str, kind: str, table: Mapping[str, str]) -> str:
+    """Writes a short name out as `package.module.Class`; what has a dot is left as it is.
+
+    Raises:
+        UnknownName: If it does not stand in the table.
+    """
+    if "." not in name and name not in table:
+        raise UnknownName(kind, name, table, "One of your own is named with its module: my_module.MyClass.")
+    return table.get(name, name)
 
 
 def import_class(path: str) -> type:

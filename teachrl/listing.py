@@ -1,4 +1,4 @@
-"""What there is to choose from: teachers, students, environments, and how to distil, of ours and of plug-ins."""
+"""What there is to choose from: teachers and what provides for them, students, environments, and how to distil."""
 
 from __future__ import annotations
 
@@ -10,27 +10,29 @@ from collections.abc import Mapping, Sequence
 
 import gymnasium
 
+from teachrl.configurable import import_class
 from teachrl.configuration import public_classes
 from teachrl.distillation.names import methods, networks
 from teachrl.errors import UnknownName, nearest
 from teachrl.plugins import import_plugins
+from teachrl.providers import PROVIDERS
 from teachrl.quickstart import entry_class
 from teachrl.student import Student
 from teachrl.teacher import Teacher
 from teachrl.verbs import channels_of, class_help
 
-KINDS = ("teachers", "students", "envs", "methods", "networks", "losses")
+KINDS = ("teachers", "providers", "students", "envs", "methods", "networks", "losses")
 WORDS = {"methods": "method", "networks": "student", "losses": "loss"}
 """What is chosen for a distillation, and the words of its command line for it."""
 Row = tuple[str, str, str, str]
 
 
 def listing(what: str = "teachers") -> str:
-    """Lists teachers, students, environments, or the methods, networks and losses of distillation.
+    """Lists teachers, providers, students, environments, or the methods, networks and losses of distillation.
 
     Args:
-        what: `teachers`, `students`, `envs`, `methods`, `networks`, `losses`, or the name of one of them, which is then
-            explained with its parameters.
+        what: `teachers`, `providers` (of subgoals), `students`, `envs`, `methods`, `networks`, `losses`, or the name of
+            one of them, which is then explained with its parameters.
 
     Returns:
         The list as text, one entry a line: name, channels, what it is, paper; on a terminal, long descriptions are
@@ -44,6 +46,8 @@ def listing(what: str = "teachers") -> str:
     for kind, base in (("teacher", Teacher), ("student", Student)):
         if what in public_classes(base):
             return class_help(kind, what)
+    if what in PROVIDERS:
+        return class_help("provider", what)
     for kind, word in WORDS.items():
         if what in _distilling(kind):
             return class_help(word, what, "distill")
@@ -61,6 +65,9 @@ def rows(kind: str) -> list[Row]:
         return [(name, ", ".join(getattr(c, "task_names", ())), _line(c), _paper(c)) for name, c in found.items()]
     if kind in WORDS:
         return [(name, "", _line(c), _paper(c)) for name, c in sorted(_distilling(kind).items())]
+    if kind == "providers":
+        provided = {name: import_class(path) for name, path in PROVIDERS.items()}
+        return [(name, "", _line(c), _paper(c)) for name, c in sorted(provided.items())]
     classes = public_classes(Teacher if kind == "teachers" else Student)
     return [(name, ", ".join(sorted(channels_of(c))), _line(c), _paper(c)) for name, c in sorted(classes.items())]
 

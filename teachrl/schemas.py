@@ -6,6 +6,7 @@ from YAML or from Python, so that names, types and errors are the same everywher
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from teachrl.configurable import Configurable, to_config
+from teachrl.configurable import Configurable, full_name, to_config
 from teachrl.errors import InvalidHyperparameter, nearest
 
 NESTED = re.compile(r"(typing\.|collections\.abc\.)?(dict|Dict|Mapping|MutableMapping)\b")
@@ -117,8 +118,11 @@ class Schema:
             self.check_name(name)
         given = {name: self._prepare(name, value) for name, value in data.items()}
         texts: dict[str, str] = {}
+        nested: dict[str, list[Flag]] = {}
         for flag in flags:
-            self._take(flag, given, texts)
+            self._take(flag, given, texts, nested)
+        for name, about in nested.items():
+            given[name] = self._make(name, to_config(texts.pop(name, None) or given[name]), *about)
         missing = [name for name in self.required if name not in {*given, *texts}]
         if missing and not partial:
             written = ", ".join(f"{self.prefix}{self.parameters[name]}" for name in missing)
@@ -146,18 +150,14 @@ class Schema:
         parser = ArgumentParser(add_help=False, usage="-")
         _add(parser, self.target, self.skip, key)
         text = parser.format_help().partition("\n\n")[2].partition("\n")[2]  # without usage and heading
-        asides = r"(?m)^ +--[\w.]+\.help \[CLASS_PATH_OR_NAME\].*\n( {8,}.*\n)*|^ +--[\w.]+ CONFIG .*\n"
+        asides = r"(?m)^ +--[\w.]+\.help \[CLASS_PATH_OR_NAME\].*\n( {8,}.*\n)*|^ +--[\w.]+ CONFIG\b.*\n( {8,}.*\n)*"
         text = re.sub(asides, "", text)
         return f"Parameters:\n{text}" if text.strip() else f"{self.owner} takes no parameters.\n"
 
     def _prepare(self, name: str, value: Any) -> Any:
         """Makes objects of nested descriptions, and whole numbers of 1e6 where a whole number is meant."""
         if isinstance(value, Mapping) and "class_path" in value:
-            from teachrl.configuration import instantiate
-
-            made = instantiate(value, Configurable)
-            # jsonargparse makes objects where the type is a class; where it is Any, that is deprecated.
-            return made if re.search(r"\bAny\b", self.parameters[name].type) else to_config(made)
+            return self._make(name, value)
         if isinstance(value, Mapping):
             return {k: self._prepare(name, v) for k, v in value.items()}
         if isinstance(value, list | tuple):
@@ -172,11 +172,12 @@ class Schema:
             return COUNTING.sub(lambda found: _as_count(found[0]), value)
         return int(value) if isinstance(value, float) and value.is_integer() else value
 
-    def _take(self, flag: Flag, given: dict[str, Any], texts: dict[str, str]) -> None:
-        """Sorts a flag into texts, which jsonargparse reads, and data, which it checks."""
+    def _take(self, flag: Flag, given: dict[str, Any], texts: dict[str, str], nested: dict[str, list[Flag]]) -> None:
+        """Sorts a flag into texts, which jsonargparse reads, data, which it checks, and flags of nested objects."""
         (name, *rest), written = flag.path, self.parameters[flag.path[0]].type
         if not rest:
             given.pop(name, None)
+            nested.pop(name, None)
             if LISTS.match(written) and not flag.value.lstrip().startswith("["):
                 before = f"{texts[name][:-1]}, " if name in texts else "["  # one at a time adds up
                 flag = Flag(flag.path, f"{before}{flag.value}]")
@@ -187,17 +188,27 @@ class Schema:
             keys = [".".join(rest)] if FLAT.search(written) else rest
             given[name] = _put(_named(given.get(name)), keys, self._value(flag.value))
         else:
-            given[name] = self._below(texts.pop(name, None) or given.get(name), Flag(tuple(rest), flag.value))
+            if (texts.get(name) or given.get(name)) is None:
+                raise InvalidHyperparameter(
+                    f"{self.owner} got .{'.'.join(rest)} of an object without its class; name the class first."
+                )
+            nested.setdefault(name, []).append(Flag(tuple(rest), flag.value))
 
-    def _below(self, described: Any, flag: Flag) -> Any:
-        """Adds a flag of a nested object, e.g. `--teacher.editor.lr` to `--teacher.editor`."""
+    def _make(self, name: str, described: Any, *flags: Flag) -> Any:
+        """Makes a nested object, with the flags that are about it: `--teacher.editor.lr` is about `--teacher.editor`.
+
+        Its short name is looked up in the table that the class has for this parameter, if it has one, and else among
+        what plug-ins export.
+        """
         from teachrl.configuration import instantiate, parse_spec
 
-        if described is None:
-            raise InvalidHyperparameter(
-                f"{self.owner} got .{'.'.join(flag.path)} of an object without its class; name the class first."
-            )
-        return to_config(instantiate(parse_spec(to_config(described)), Configurable, [flag]))
+        spec = parse_spec(described)
+        if home := getattr(self.target, "short_names", {}).get(name):
+            module, _, table = home.partition(":")
+            spec["class_path"] = full_name(spec["class_path"], name, getattr(importlib.import_module(module), table))
+        made = instantiate(spec, Configurable, flags)
+        # jsonargparse makes objects where the type is a class; where it is Any, that is deprecated.
+        return made if re.search(r"\bAny\b", self.parameters[name].type) else to_config(made)
 
     @staticmethod
     def _value(text: str) -> Any:

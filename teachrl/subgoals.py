@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from teachrl.errors import InvalidTeacher
 from teachrl.lessons import Array, Floats, Observations
+from teachrl.observations import copied, take
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Subgoal:
         wrong = [n for n, v in data.items() if n not in types or type(v) is not types[n]]
         if wrong or not {"x", "y"} <= set(data):
             raise InvalidTeacher(
-                f"A subgoal is {{x: int, y: int}} and, if it likes, {{kind, colour, text}} in words, got {dict(data)!r}."
+                f"A subgoal is {{x: int, y: int}} and, maybe, kind, colour and text in words, got {dict(data)!r}."
             )
         return cls(**data)
 
@@ -106,6 +107,31 @@ class Layout:
         return hashlib.sha256(repr(known).encode()).hexdigest()[:32]
 
 
+class Unread(Layout):
+    """A layout that is read when somebody first looks at more of it than `env_id`, `seed` and `raw`.
+
+    Args:
+        layouts: Who reads it.
+        observations: (N, *o; all views), of which one row is kept.
+        row: Which of the N.
+        env_id: The environment.
+        seed: The lesson's seed.
+    """
+
+    def __init__(self, layouts: Layouts, observations: Observations, row: int, env_id: str, seed: int | None) -> None:
+        self.__dict__.update(
+            env_id=env_id, seed=seed, raw=copied(take(observations, slice(row, row + 1))), _layouts=layouts
+        )
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in _FIELDS:
+            raise AttributeError(f"A layout has no {name!r}; it has {', '.join(_FIELDS)}.")
+        read = self._layouts.read(self.raw, 0, self.env_id, self.seed)
+        self.__dict__.update({field: getattr(read, field) for field in _FIELDS})
+        return self.__dict__[name]
+
+
+_FIELDS = tuple(f.name for f in fields(Layout))
 _TOLD = ("env_id", "width", "height", "agent", "carrying", "mission", "things", "grid")
 
 

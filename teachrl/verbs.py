@@ -9,8 +9,10 @@ from typing import Any
 import gymnasium
 
 from teachrl._vector.resolve import resolve_wrappers
+from teachrl.configurable import full_name, import_class
 from teachrl.configuration import resolve_class
 from teachrl.flags import PLURALS, read_flags, sort_flags
+from teachrl.providers import PROVIDERS
 from teachrl.quickstart import PARTS, entry_class, train_arguments, wrapper_schema
 from teachrl.schemas import Schema
 from teachrl.student import Student
@@ -19,6 +21,7 @@ from teachrl.teacher import Teacher
 BASES: dict[str, type] = {"teacher": Teacher, "student": Student, "wrapper": gymnasium.Wrapper}
 KINDS = {
     "train": tuple(BASES), "distill": ("student", "method", "curriculum", "wrapper"), "collect": ("wrapper",),
+    "plan-subgoals": ("provider",),
 }  # fmt: skip
 """The verbs whose flags name classes, and what kinds of classes."""
 PARTS_HELP = """\
@@ -52,6 +55,10 @@ def read(verb: str, function: Callable[..., Any], words: Sequence[str]) -> dict[
         from teachrl.distill_words import collect_arguments
 
         return collect_arguments(words, function)
+    if verb == "plan-subgoals":
+        from teachrl.plan_words import plan_arguments
+
+        return plan_arguments(words, function)
     schema = Schema(function, owner=verb, prefix="--")
     switches = [name for name, parameter in schema.parameters.items() if parameter.type == "bool"]
     return schema.check({}, read_flags(words, positional(function), switches))
@@ -89,11 +96,15 @@ def _parts(verb: str) -> tuple[Collection[str], str]:
         from teachrl.distill_words import SKIP, parts_help
 
         return SKIP[verb], f"\n{parts_help(verb)}"
+    if verb == "plan-subgoals":
+        from teachrl import plan_words
+
+        return plan_words.KINDS, f"\n{plan_words.parts_help()}"
     return (), ""
 
 
 def class_help(kind: str, name: str, verb: str = "train") -> str:
-    """Explains a teacher, student, network, method, loss, wrapper or environment and its parameters, as a verb's flags.
+    """Explains a teacher, provider, student, network, method, loss, wrapper or env and its parameters, as flags.
 
     Raises:
         UnknownName: If there is no such class.
@@ -102,7 +113,7 @@ def class_help(kind: str, name: str, verb: str = "train") -> str:
     about = (inspect.getdoc(found) or "").partition("Args:")[0].strip()
     citation = getattr(found, "citation", "")
     channels = ", ".join(sorted(channels_of(found)))
-    flag = "method.loss.name" if kind == "loss" else kind
+    flag = {"loss": "method.loss.name", "provider": key}.get(kind, kind)
     lines = [f"--{flag} {name}", "", about, "", *([f"Paper: {citation}"] if citation else [])]
     lines += [f"Channels: {channels}"] if channels else []
     return "\n".join(lines) + "\n\n" + schema.help(key)
@@ -114,6 +125,9 @@ def _explained(kind: str, name: str, verb: str) -> tuple[Any, Schema, str]:
         return wrapper, wrapper_schema(wrapper), kind
     if kind == "env":
         return entry_class(name), Schema(entry_class(name)), "env_kwargs"
+    if kind == "provider":
+        provider = import_class(full_name(name, kind, PROVIDERS))
+        return provider, Schema(provider), kind if verb == "plan-subgoals" else "teacher.provider"
     if verb == "distill":
         from teachrl.distill_words import explained
 

@@ -117,7 +117,7 @@ def test_every_study_is_one(text: str) -> None:
 
 def test_the_readme_has_its_commands() -> None:
     assert {line.split()[1] for line in COMMANDS} == {
-        "train", "evaluate", "distill", "collect", "ablate", "report", "watch", "list",
+        "train", "evaluate", "distill", "collect", "plan-subgoals", "ablate", "report", "watch", "list",
     }  # fmt: skip
     assert len(PYTHON) >= 4
     assert STUDIES

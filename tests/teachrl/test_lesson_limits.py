@@ -86,3 +86,38 @@ def test_an_environment_provides_what_its_class_names() -> None:
     assert type(asking.found).__name__ == "GoRight"
     with pytest.raises(InvalidTeacher, match=r"has no 'planner' for teachers: it provides nothing.*provides ="):
         Classroom(make_vec(Line, 2), [Asks()])
+
+
+class Spends(Teacher):
+    """Has spent seven tokens more at every question."""
+
+    spent = 0
+
+    def sample_starts(self, lessons: Any) -> Any:
+        self.spent += 7
+        return lessons
+
+    @property
+    def tokens(self) -> int:
+        return self.spent
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """What was spent before is not its own."""
+
+
+def test_tokens_are_counted_across_processes() -> None:
+    first = Classroom(make_vec(Line, 4), [Counted(1.0), Spends()])
+    first.reset()
+    for _ in range(12):
+        first.step(np.full((4, 1), 0.2, np.float32))
+    spent = first.counters.tokens
+    assert spent > 0
+    assert spent % 7 == 0
+    second = Classroom(make_vec(Line, 4), [Counted(1.0), Spends()])
+    second.load_state_dict(first.state_dict())
+    for _ in range(12):
+        second.step(np.full((4, 1), 0.2, np.float32))
+    assert second.counters.tokens > spent

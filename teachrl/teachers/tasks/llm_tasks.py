@@ -255,6 +255,11 @@ class LLMTasks(Teacher):
             **shares,
         }
 
+    @property
+    def tokens(self) -> int:
+        """Tokens of all calls to the language model since the process began."""
+        return int(self._consultation.scalars().get("client/tokens", 0))
+
     def state_dict(self) -> dict[str, Any]:
         """Returns the table, the distribution, the question that is out, the strategies and the random state."""
         trial = self._trial

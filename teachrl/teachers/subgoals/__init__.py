@@ -1,0 +1,1 @@
+"""Teachers that set subgoals: what to aim at on the way."""
