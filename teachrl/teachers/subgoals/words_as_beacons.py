@@ -133,7 +133,8 @@ class WordsAsBeacons(Teacher):
         self._known: tuple[SubgoalProvider, Layouts] | None = None
         self._provider_state: dict[str, Any] | None = None
         self._step: Step | None = None
-        self._paid, self._nothing, self._earned = np.zeros(n), np.zeros(n), np.zeros(n)  # earned in running episodes
+        self._paid: Floats = np.zeros(n)
+        self._nothing, self._earned = np.zeros(n), np.zeros(n)  # what was earned in the running episodes
         self._pays = False
         self._contents: Ints = np.zeros((n, 1, 3), np.int64)  # of the subgoals' cells, as the environments show now
         self._agents: Ints = np.zeros((n, 2), np.int64)
@@ -164,8 +165,6 @@ class WordsAsBeacons(Teacher):
                 provider.load_state_dict(self._provider_state)
             self._known = provider, layouts
         return self._known
-
-    # Episodes
 
     def _begin_episodes(self, begins: Bools, observations: Observations, lessons: Sequence[Lesson]) -> None:
         rows = np.flatnonzero(begins).tolist()
@@ -221,8 +220,6 @@ class WordsAsBeacons(Teacher):
             self._earned += bonuses
         return bonuses
 
-    # The channels
-
     def subgoals(self, observations: Observations, lessons: Sequence[Lesson], first: Bools, step: Step | None) -> Array:
         """Returns the current subgoals as they are shown, (N, *g)."""
         if step is None:
@@ -243,8 +240,6 @@ class WordsAsBeacons(Teacher):
         self._pays = True
         self._advance(step)
         return self._paid.copy()
-
-    # The log and the checkpoint
 
     def scalars(self) -> dict[str, float]:
         """Returns what came of the last 100 episodes, and the provider's counts.

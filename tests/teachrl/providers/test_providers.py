@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from halls import DOOR, GOAL, KEY, Fixed, HallLayouts, a_layout
-from teachrl import cli
+from halls import DOOR, GOAL, KEY, Fixed, Hall, HallLayouts, a_layout
+from teachrl import cli, make_vec
 from teachrl.configuration import instantiate
 from teachrl.errors import InvalidHyperparameter, InvalidTeacher, UnknownName
 from teachrl.flags import read_flags
@@ -25,7 +25,7 @@ from teachrl.providers import (
     make_provider,
 )
 from teachrl.providers.provider import Foreign
-from teachrl.subgoals import Subgoal
+from teachrl.subgoals import Layout, Subgoal, Unread
 from teachrl.teacher import Teacher
 
 
@@ -233,3 +233,23 @@ def test_hashed_words_are_unit_vectors_of_the_words_alone() -> None:
 def test_the_command_line_lists_providers(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["list", "providers"]) == 0
     assert "Recorded" in capsys.readouterr().out
+
+
+def test_a_layout_is_read_when_somebody_looks_at_it() -> None:
+    observations, _ = make_vec(Hall, 3).reset()
+    looked: list[int] = []
+
+    class Watched(HallLayouts):
+        def read(self, observations: Any, row: int, env_id: str, seed: int | None) -> Layout:
+            looked.append(len(observations["student"]))
+            return super().read(observations, row, env_id, seed)
+
+    unread = Unread(Watched(), observations, 1, "Hall", 5)
+    observations["teacher"]["cells"][:] = 0  # it has a copy
+    assert (unread.env_id, unread.seed, looked) == ("Hall", 5, [])
+    assert unread.raw["teacher"]["cells"].shape == (1, 8, 3)
+    assert unread.digest == a_layout().digest
+    assert unread.things == a_layout().things
+    assert looked == [1]
+    with pytest.raises(AttributeError, match="A layout has no 'size'; it has env_id, seed, width"):
+        _ = unread.size  # type: ignore[attr-defined]
