@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, OrderedDict
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from teachrl.llm import LLM
 from teachrl.llm.errors import BudgetSpent, CacheMiss, InvalidAnswer, LLMError, NotConfigured, SwitchedOff, Unavailable
@@ -19,7 +20,8 @@ KEPT = 20_000
 """Plans, and failures, that are held in memory."""
 
 
-class Found(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Found:
     """A model's plan for a layout, and whether it came from the model, `live`, or from its `cache`."""
 
     plan: list[Subgoal]
