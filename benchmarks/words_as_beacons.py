@@ -16,7 +16,7 @@ import argparse
 import statistics
 import time
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -89,7 +89,7 @@ def _factor(reach: Reach) -> str:
     if reach.bound == "unknown":
         return "not seen"
     low, high = reach.factor.low, reach.factor.high
-    ends = "" if np.isnan(low) else f" [{low:.2g}, {'∞' if np.isinf(high) else f'{high:.2g}'}]"
+    ends = "" if np.isnan(low) or np.isnan(high) else f" [{low:.2g}, {'∞' if np.isinf(high) else f'{high:.2g}'}]"
     return f"{reach.bound} {reach.factor.value:.2f}{ends}".strip()
 
 
@@ -121,6 +121,7 @@ def main() -> None:
     parser.add_argument("mazes", nargs="*", help=f"of {', '.join(MAZES)}")
     parser.add_argument("--arms", nargs="*", default=[], help="of the study, all by default")
     parser.add_argument("--seeds", type=int, default=3, help="runs of each arm")
+    parser.add_argument("--steps", type=int, help="of a run, in place of the maze's own number")
     parser.add_argument("--jobs", type=int, default=2, help="runs at a time")
     parser.add_argument("--out", default="runs/words_as_beacons", help="where studies are kept")
     parser.add_argument("--cost", action="store_true", help="measure steps a second instead")
@@ -132,9 +133,10 @@ def main() -> None:
     if unknown := sorted(set(names) - set(MAZES)):
         parser.error(f"there is no maze {', '.join(unknown)}; there are {', '.join(MAZES)}")
     for name in names:
-        file = prepare(MAZES[name], given.arms, list(range(given.seeds)), Path(given.out) / name)
+        maze = replace(MAZES[name], steps=given.steps or MAZES[name].steps)
+        file = prepare(maze, given.arms, list(range(given.seeds)), Path(given.out) / name)
         print(ablate(str(file), jobs=given.jobs, progress="plain"), flush=True)
-        print(f"\n### {MAZES[name].env}, {MAZES[name].steps:,} steps\n\n{table(file.with_suffix(''))}\n", flush=True)
+        print(f"\n### {maze.env}, {maze.steps:,} steps\n\n{table(file.with_suffix(''))}\n", flush=True)
 
 
 if __name__ == "__main__":

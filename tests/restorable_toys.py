@@ -46,6 +46,19 @@ class Gusty(Drift):
         return shown, reward, False, truncated, info
 
 
+class Errand(Drift):
+    """Draws an aim at a reset."""
+
+    def reset(self, *, seed=None, options=None):
+        result = super().reset(seed=seed, options=options)
+        self.aim = self.np_random.normal()
+        return result
+
+    def step(self, action):
+        shown, _, *ends = super().step(action)
+        return shown, -abs(self.place - self.aim), *ends
+
+
 class Whole(Adapter):
     """Saves all."""
 
@@ -57,6 +70,21 @@ class Whole(Adapter):
 
     def observe(self, env):
         return np.array([env.place]), {}
+
+
+class Aimless(Whole):
+    """Saves all but the aim of an `Errand`."""
+
+
+class Aiming(Whole):
+    """Saves the aim of an `Errand` too."""
+
+    def save(self, env):
+        return {**super().save(env), "aim": env.aim}
+
+    def restore(self, env, data, later):
+        super().restore(env, data, later)
+        env.aim = data["aim"]
 
 
 class Forgetful(Whole):

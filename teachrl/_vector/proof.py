@@ -44,22 +44,27 @@ def with_states(env: Env, recipe: Recipe) -> Env:
     adapter, made_for_it = found
     if seen := [type(layer).__name__ for layer in layers(env) if isinstance(layer, _SEEN_BY)]:
         return Restorable(env, adapter, f"{', '.join(seen)} would show the scratch copy that is to prove it.")
-    return Restorable(env, adapter, _fault(recipe, adapter, _STEPS if made_for_it else _STEPS_OF_DERIVED))
+    return Restorable(env, adapter, _fault(env, recipe, adapter, _STEPS if made_for_it else _STEPS_OF_DERIVED))
 
 
-def _fault(recipe: Recipe, adapter: Adapter, steps: int) -> str:
+def _fault(env: Env, recipe: Recipe, adapter: Adapter, steps: int) -> str:
     """Proves an adapter, once a process and recipe; returns what is wrong, empty if nothing is."""
     made = (repr(part) for part in (recipe.maker, recipe.env_kwargs, recipe.wrappers))
     key = (recipe.env_id, *made, type(adapter))
     if key not in _proofs:
-        _proofs[key] = recipe, _prove(recipe, adapter, steps)  # keeps the recipe alive, as its repr may hold addresses
+        _proofs[key] = (
+            recipe,
+            _prove(env, recipe, adapter, steps),
+        )  # keeps the recipe alive, as its repr may hold addresses
     return _proofs[key][1]
 
 
-def _prove(recipe: Recipe, adapter: Adapter, steps: int) -> str:
+def _prove(env: Env, recipe: Recipe, adapter: Adapter, steps: int) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # they were given when the environment itself was made
         scratch = replace(recipe, render_mode=None if recipe.render_mode == "human" else recipe.render_mode).wrapped()
+        if scratch.unwrapped is env.unwrapped:
+            return "its maker gives the same environment every time, so there is no scratch copy to prove it on."
         try:
             what = replay_fault(Restorable(scratch, adapter), steps)
             return what and f"in the replay self-test of {type(adapter).__name__}, {what}. {_advice(scratch, adapter)}"
@@ -143,7 +148,8 @@ def _replay_all(env: Restorable, tape: _Tape) -> str:
 def _replay(env: Restorable, tape: _Tape, begin: int, state: State) -> str:
     near = env.state_adapter.tolerance
     before = copy.deepcopy(state.payload)
-    shown, over = env.reset(seed=state.seed, options={"start": state})[0], False
+    other = replace(state, seed=None)  # with its seed, a reset would draw anew what the adapter leaves out
+    shown, over = env.reset(options={"start": other})[0], False
     for t in range(begin, min(begin + _REPLAYED, len(tape.actions))):
         if over:
             shown = env.reset()[0]

@@ -15,7 +15,7 @@ from teachrl._vector.layers import layers, set_elapsed, time_limit
 from teachrl.errors import InvalidEnvironment
 from teachrl.snapshots import Adapter, State
 
-_PARTS = {"origin", "simulation", "generator", "elapsed"}
+PARTS = {"origin", "simulation", "generator", "elapsed"}
 _HINT = "Take states with get_state() of the environment that is to return to them."
 
 
@@ -150,9 +150,9 @@ class Restorable(gymnasium.Wrapper[Any, Any, Any, Any]):
 
     def _check(self, start: State) -> None:
         here = type(self.unwrapped).__name__
-        if start.kind != "exact" or not set(start.payload) >= _PARTS:
+        if start.kind != "exact" or not set(start.payload) >= PARTS:
             raise InvalidEnvironment(
-                f"{here} begins at exact states with {sorted(_PARTS)}, got a state of kind {start.kind!r} of "
+                f"{here} begins at exact states with {sorted(PARTS)}, got a state of kind {start.kind!r} of "
                 f"{start.env_id!r} with {sorted(start.payload)}. {_HINT}"
             )
         origin = start.payload["origin"]

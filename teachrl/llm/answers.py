@@ -14,7 +14,7 @@ from teachrl.llm.json_schema import first_mistake
 LONGEST = 100_000
 """Characters of an answer; a longer one is refused unread."""
 
-_FENCE = re.compile(r"```[a-zA-Z]*\s*\n?(.*?)```", re.DOTALL)
+_FENCE = re.compile(r"```[a-zA-Z]*+(.*?)```", re.DOTALL)  # possessive: backtracking could take minutes
 _NOTHING = object()
 
 
@@ -31,7 +31,11 @@ def read_answer(text: str, schema: Mapping[str, Any]) -> Any:
     value = next((v for v in map(_load, _candidates(text)) if v is not _NOTHING), _NOTHING)
     if value is _NOTHING:
         raise InvalidAnswer(f"The answer is not JSON: it begins with {json.dumps(text[:80], ensure_ascii=False)}.")
-    if mistake := first_mistake(value, schema):
+    try:
+        mistake = first_mistake(value, schema)
+    except RecursionError:
+        raise InvalidAnswer("The answer is nested too deeply.") from None
+    if mistake:
         raise InvalidAnswer(mistake)
     return value
 

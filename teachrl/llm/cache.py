@@ -103,7 +103,8 @@ class Cache:
             if self._writable:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
             place = f"{self.path.absolute().as_uri()}?mode={self._mode()}"
-            file = sqlite3.connect(place, timeout=30.0, check_same_thread=False, uri=True)
+            patience = 30.0 if self._writable else 1.0  # readers are asked in the middle of training
+            file = sqlite3.connect(place, timeout=patience, check_same_thread=False, uri=True)
             if self._writable:
                 file.execute(_TABLE)
             file.execute("SELECT reply, digest FROM answers LIMIT 1").fetchone()

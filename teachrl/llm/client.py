@@ -13,8 +13,9 @@ from typing import Any, Literal, TypeVar
 from teachrl.configurable import Configurable
 from teachrl.llm.arguments import check_arguments, is_variable
 from teachrl.llm.asking import Answer, Asker
+from teachrl.llm.errors import SwitchedOff
 from teachrl.llm.requests import Message
-from teachrl.llm.urls import without_secrets
+from teachrl.llm.urls import read_address, without_secrets
 
 T = TypeVar("T")
 
@@ -54,6 +55,7 @@ class LLM(Configurable):
     """
 
     _asker: Asker | None = None
+    _closed = False
     _making = threading.Lock()
 
     def __init__(
@@ -111,8 +113,11 @@ class LLM(Configurable):
 
         Raises:
             InvalidHyperparameter: If one has an impossible value.
+            NotConfigured: If `base_url` is no address, or none that a key may be sent to.
         """
         check_arguments(super().init_args)
+        if self.base_url:
+            read_address(self.base_url, self.allow_http)
 
     def ask(
         self,
@@ -151,18 +156,22 @@ class LLM(Configurable):
 
     def close(self) -> None:
         """Closes connections and cache and ends all waiting; later questions are refused with `SwitchedOff`."""
-        if self._asker is not None:
-            self._asker.close()
+        with self._making:
+            self._closed = True
+        self.__del__()
 
     def __del__(self) -> None:
-        self.close()
+        if self._asker is not None:  # without the lock, which may be held where garbage is collected
+            self._asker.close()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_asker"}
+        return {name: value for name, value in self.__dict__.items() if name not in ("_asker", "_closed")}
 
     def _ready(self) -> Asker:
         with self._making:
             if self._asker is None:
-                self.validate()
+                if self._closed:
+                    raise SwitchedOff("This client is closed; make a new one to ask more.")
+                check_arguments(super().init_args)
                 self._asker = Asker(self)
             return self._asker

@@ -6,6 +6,9 @@ import os
 
 from teachrl.llm.errors import NotConfigured
 
+SHORTEST = 8
+"""Characters of a key that is hidden; what a local server takes instead of one, such as `x`, is in any answer."""
+
 
 class Key(str):
     """A key that does not show itself in a `repr`, such as those of local variables in a traceback."""
@@ -17,7 +20,9 @@ class Key(str):
 
     def hidden_in(self, text: str) -> str:
         """Takes the key out of a text: some servers repeat it in their errors."""
-        return text.replace(self, "***") if self else text
+        if len(self) < SHORTEST:
+            return text
+        return text.replace(self, "***").replace(self.replace("/", "\\/"), "***")  # JSON may write "/" as "\/"
 
 
 def read_key(key_env: str) -> Key:

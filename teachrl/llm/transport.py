@@ -78,7 +78,9 @@ class Transport:
         except (openai.APIConnectionError, httpx2.HTTPError, _GivenUpError) as error:
             return self._unreachable(error, timeout)
         except Exception as error:  # whatever it is: who asked has a fallback, and it may show the key
-            return Failure(Unavailable(f"The request to {self.address.host} failed ({type(error).__name__})."))
+            return Failure(
+                Unavailable(f"The request to {self.address.host} failed ({type(error).__name__})."), lost=True
+            )
         finally:
             _deadline.reset(token)
 
@@ -114,7 +116,8 @@ class Transport:
             return Failure(NotConfigured(f"{host} redirects ({status}): base_url is not the endpoint's."), hard=True)
         if status in (408, 409, 425, 429) or status >= 500:
             error = Unavailable(f"{host} is overloaded or broken ({status}){detail}")
-            return Failure(error, passing=True, wait=passing_wait(response.headers))
+            lost = status in (408, 504, 524)  # a proxy gave up; the model behind it may have answered
+            return Failure(error, passing=True, wait=passing_wait(response.headers), lost=lost)
         return Failure(Unavailable(f"{host} refuses the request ({status}){detail} {_ADVICE}"))
 
     def _unreachable(self, error: Exception, timeout: float) -> Failure:

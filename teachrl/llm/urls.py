@@ -6,6 +6,7 @@ A key in plain http can be read by everyone on the way, so that http is for this
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
@@ -63,7 +64,9 @@ def is_this_machine(hostname: str) -> bool:
 def without_secrets(base_url: str) -> str:
     """Returns an address without user name, password, query and fragment, fit for logs and configs."""
     parts, host = _split(base_url)
-    return f"{parts.scheme}://{host}{parts.path}" if parts.scheme and host else base_url.split("@")[-1].split("?")[0]
+    if parts.scheme and host:
+        return f"{parts.scheme}://{host}{parts.path}"
+    return re.split(r"[?#]", base_url.split("@")[-1])[0]
 
 
 def _split(base_url: str) -> tuple[SplitResult, str]:

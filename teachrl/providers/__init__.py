@@ -82,7 +82,7 @@ def make_provider(source: Any) -> SubgoalProvider:
     if callable(getattr(made, "ask", None)) and not isinstance(made, type):
         from teachrl.providers.asked import Asked
 
-        return Asked(made)
+        return Asked(source if isinstance(source, str | Mapping) else made)  # it closes what it makes itself
     raise InvalidHyperparameter(
         f"A provider of subgoals is one of {', '.join(PROVIDERS)}, or an object with plan(layout) -> list of Subgoals, "
         f"got {source!r}."

@@ -217,6 +217,8 @@ class Asked(SubgoalProvider):
                 self._rest_until = max(self._rest_until, time.monotonic() + PAUSE)
         if self._rest_until == math.inf:
             self._askers.close()
+            with self._lock:
+                self._open.clear()
         return error
 
     def _instead(self, layout: Layout) -> tuple[list[Subgoal], str]:

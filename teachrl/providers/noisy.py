@@ -78,8 +78,9 @@ class Noisy(SubgoalProvider):
 
     A wrong position is shifted by d = max(1, int(x)) cells, x ~ N(mean, std), to a place drawn uniformly from those at
     Manhattan distance d in the grid (from the whole grid if there is none). A wrong object is another one of the
-    layout's, drawn uniformly, of doors alone in KeyCorridor and MultiRoom. What is made so simulates a model's rate of
-    errors, not the model: it is reported as `simulated-...`.
+    layout's, drawn uniformly, of doors alone in KeyCorridor and MultiRoom; where there is no other (a MultiRoom with
+    one door), the right one stays, so that fewer are wrong than the rate says. What is made so simulates a model's rate
+    of errors, not the model: it is reported as `simulated-...`.
 
     Args:
         preset: Whose published rates to take: `simulated-llama`, `simulated-deepseek` or `simulated-qwen`.

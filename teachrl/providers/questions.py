@@ -77,8 +77,8 @@ class Questions:
         return self._ask(self._llm, layout)
 
     def _ask(self, llm: Any, layout: Layout) -> LLMError | None:
-        told = messages(layout, self._most, getattr(self._layouts, "rules", RULES))
         try:
+            told = messages(layout, self._most, getattr(self._layouts, "rules", RULES))
             answer = llm.ask(told, schema(layout, self._most), lambda data: self._check(layout, data), PROMPT_VERSION)
         except LLMError as error:
             missed = llm is self._memory and isinstance(error, CacheMiss)

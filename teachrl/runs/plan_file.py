@@ -48,7 +48,7 @@ class PlanFile:
 
     def __init__(self, path: str, env: str, env_kwargs: Mapping[str, Any], provider: str) -> None:
         self.path = Path(path)
-        self._head = {"format": FORMAT, "env": env, "env_kwargs": dict(env_kwargs), "provider": provider}
+        self._head = {"format": FORMAT, "env": env, "env_kwargs": _as_json(env_kwargs), "provider": provider}
         self._plans = self._read() if self.path.exists() else {}
         self._written = time.monotonic()
         self._changed = False
@@ -110,6 +110,14 @@ class PlanFile:
                 f"`out` {self.path} holds plans with {'; '.join(differing)}. Nothing is overwritten: name another file."
             )
         return {plan.seed: plan for plan in plans}
+
+
+def _as_json(env_kwargs: Mapping[str, Any]) -> Any:
+    """Returns the arguments as they come back from a file, so that a tuple is like the list it was written as."""
+    try:
+        return json.loads(json.dumps(dict(env_kwargs)))
+    except (TypeError, ValueError) as error:
+        raise InvalidHyperparameter(f"`env_kwargs` must be what JSON can hold, got {env_kwargs!r}: {error}.") from error
 
 
 def _planned(data: Mapping[str, Any]) -> Planned:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import shlex
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -19,6 +19,7 @@ from teachrl.providers import PROVIDERS, _made, make_provider
 from teachrl.providers.asked import Asked
 from teachrl.providers.prompts import PROMPT_VERSION
 from teachrl.providers.provider import SubgoalProvider
+from teachrl.runs.collected import environment_flags
 from teachrl.runs.console import Progress
 from teachrl.runs.plan_file import PlanFile
 from teachrl.runs.plan_scores import Accuracy
@@ -48,6 +49,7 @@ class PlannedLevels:
         counts: What was counted now, e.g. `refused/wall` and `llm/calls`.
         accuracy: How the provider's own plans compare with the planner's, None if there are none.
         seconds: How long it took.
+        env_kwargs: Arguments of the environment's constructor.
     """
 
     out: str
@@ -58,11 +60,13 @@ class PlannedLevels:
     counts: dict[str, float] = field(repr=False)
     accuracy: Accuracy | None
     seconds: float
+    env_kwargs: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def command(self) -> str:
         """A command that trains with the plans."""
-        words = ["teachrl", "train", "--env", self.env, "--teacher", "Levels", "--teacher.seeds", self.seeds]
+        words = ["teachrl", "train", *environment_flags(self.env, self.env_kwargs, ())]
+        words += ["--teacher", "Levels", "--teacher.seeds", self.seeds]
         words += ["--teacher", "WordsAsBeacons", "--teacher.provider", "Recorded", "--teacher.provider.path", self.out]
         return shlex.join(words)
 
@@ -124,25 +128,27 @@ def plan_subgoals(
         LLMError: If a language model cannot be asked any more; what it answered until then is in the file.
     """
     wanted = _check(env, out, seeds, seed, most)
-    planner = _provider(provider, fallback, most)
-    planner.kind = kind
-    with closing(make_vec(env, min(_ENVS, len(wanted)), env_kwargs=env_kwargs)) as envs:
-        planner.env_id = envs.env_id
+    with (
+        _provider(provider, fallback, most) as planner,
+        closing(make_vec(env, min(_ENVS, len(wanted)), env_kwargs=env_kwargs)) as envs,
+    ):
+        planner.kind, planner.env_id = kind, envs.env_id
         layouts: Layouts = provided(envs, "layouts")
         file = PlanFile(out, envs.env_id, env_kwargs, _described(planner, kind, seed))
         work = Planning(planner, layouts, file, len(wanted), seed)
         try:
             work.run(_levels(envs, layouts, wanted), progress)
         except (LLMError, KeyboardInterrupt) as error:
-            error.add_note(f"{_result(work, out, env, seeds)}\nThe same command goes on from here.")
+            error.add_note(f"{_result(work, out, env, seeds, env_kwargs)}\nThe same command goes on from here.")
             raise
-        return _result(work, out, env, seeds)
+        return _result(work, out, env, seeds, env_kwargs)
 
 
-def _result(work: Planning, out: str, env: str, seeds: str | list[int]) -> PlannedLevels:
+def _result(work: Planning, out: str, env: str, seeds: str | list[int], env_kwargs: dict[str, Any]) -> PlannedLevels:
     sources, accuracy = work.result(), work.comparison.result()
     named = seeds if isinstance(seeds, str) else ",".join(str(seed) for seed in seeds)
-    return PlannedLevels(out, env, named, sum(sources.values()), sources, work.counts(), accuracy, work.seconds)
+    levels = sum(sources.values())
+    return PlannedLevels(out, env, named, levels, sources, work.counts(), accuracy, work.seconds, dict(env_kwargs))
 
 
 def _check(env: str, out: str, seeds: Any, seed: int, most: int) -> list[int]:
@@ -156,11 +162,18 @@ def _check(env: str, out: str, seeds: Any, seed: int, most: int) -> list[int]:
     return as_seeds(seeds, "`seeds`")
 
 
-def _provider(source: Any, fallback: str, most: int) -> SubgoalProvider:
+@contextmanager
+def _provider(source: Any, fallback: str, most: int) -> Iterator[SubgoalProvider]:
+    """Makes the provider; a language model that is made here is closed here."""
     made = _made(source, "provider", PROVIDERS)
-    if not isinstance(made, SubgoalProvider) and callable(getattr(made, "ask", None)):
-        return Asked(made, fallback, most=most)
-    return make_provider(made)
+    if isinstance(made, SubgoalProvider) or not callable(getattr(made, "ask", None)):
+        yield make_provider(made)
+        return
+    try:
+        yield Asked(made, fallback, most=most)
+    finally:
+        if made is not source and callable(close := getattr(made, "close", None)):
+            close()
 
 
 def _described(provider: SubgoalProvider, kind: str, seed: int) -> str:

@@ -70,15 +70,15 @@ def first_reached(steps: ArrayLike, values: ArrayLike, level: float) -> Sooner:
     """Returns when a learning curve first was at a level or above it, to the resolution of its evaluations.
 
     Args:
-        steps: (E,) student steps of the evaluations, ascending.
+        steps: (E,) student steps of the evaluations, ascending; 0 counts as 1.
         values: (E,) the metric.
         level: What is to be reached.
     """
-    x, y = np.asarray(steps, np.float64), np.asarray(values, np.float64)
+    x, y = np.maximum(np.asarray(steps, np.float64), 1.0), np.asarray(values, np.float64)  # 0 steps have no log
     there = np.flatnonzero(y >= level)
     if len(there):
         return Sooner(float(x[there[0]]), float(x[there[0]]))
-    return Sooner(float(x[-1]) if len(x) else 0.0, math.inf)
+    return Sooner(float(x[-1]) if len(x) else 1.0, math.inf)
 
 
 def reaches(declared: Declared, outcomes: Sequence[Outcome]) -> list[Reach]:
@@ -148,8 +148,11 @@ def _told(factor: Estimate | None, bound: str) -> str:
     if factor is None:
         return ""
     if bound == "unknown":
-        return "; how it compares with the control was not seen, since neither always got there"
-    ends = "" if math.isnan(factor.low) else f" [{_ratio(factor.low)}, {_ratio(factor.high)}]"
+        why = "neither always got there" if factor.n else "no seed was run with both"
+        return f"; how it compares with the control was not seen, since {why}"
+    ends = (
+        "" if math.isnan(factor.low) or math.isnan(factor.high) else f" [{_ratio(factor.low)}, {_ratio(factor.high)}]"
+    )
     return f"; the control needs {bound + ' ' if bound else ''}{_ratio(factor.value)} times as many{ends}"
 
 

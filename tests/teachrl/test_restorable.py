@@ -8,6 +8,7 @@ from gymnasium.wrappers import FrameStackObservation, HumanRendering, NormalizeO
 
 import restorable_toys as toys
 from teachrl import snapshots
+from teachrl._vector import proof
 from teachrl.errors import ContractBroken, InvalidEnvironment
 from teachrl.lessons import Lesson
 from teachrl.snapshots import find_adapter, register_adapter, replay_state
@@ -93,6 +94,28 @@ def test_an_adapter_that_fails_is_refused(registry, adapter, message):
         envs.reset(options={"lessons": [Lesson(start=replace(replay_state("Drift", 0, None, []), kind="exact"))]})
     with pytest.raises(ContractBroken, match=message):
         check_restorable(toys.Drift)
+
+
+def test_what_a_reset_draws_must_be_saved_too(registry, monkeypatch):
+    registry("Aiming")
+    assert made(kind=toys.Errand).restorable
+    check_restorable(toys.Errand, 3, 10)
+    registry("Aimless")
+    assert "self-test of Aimless, step 1 after a restore gave the reward" in made(kind=toys.Errand).unrestorable
+    monkeypatch.setattr(proof, "_fault", lambda *_: "")
+    with pytest.raises(ContractBroken, match="must give the same reward"):
+        check_restorable(toys.Errand, 3, 10)
+
+
+def test_a_live_environment_is_not_played_as_a_scratch_copy(registry, monkeypatch):
+    registry("Whole")
+    only, closed = toys.Drift(), []
+    monkeypatch.setattr(only, "close", lambda: closed.append(True), raising=False)
+    only.reset(seed=0)
+    place = only.place
+    envs = made({"class_path": "TimeLimit", "init_args": {"max_episode_steps": 9}}, kind=lambda: only)
+    assert "gives the same environment every time" in envs.unrestorable
+    assert (only.place, closed) == (place, [])
 
 
 def test_an_adapter_may_ask_for_a_tolerance(registry):

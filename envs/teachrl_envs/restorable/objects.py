@@ -42,6 +42,7 @@ class Writer:
         self.objects: list[list[Any]] = []
         self._indices: dict[int, int] = {}
         self._scenery: dict[tuple[Any, ...], int] = {}
+        self._refused: set[int] = set()
         self._alive: list[Any] = []  # an id is an object's as long as it lives
 
     def value(self, value: Any) -> Any:
@@ -78,6 +79,8 @@ class Writer:
         if id(thing) in self._indices:
             return self._indices[id(thing)]
         kind = type(thing)
+        if id(thing) in self._refused:
+            raise NotEncodable(kind.__name__)
         if kind.__name__ in _SCENERY and kind.__module__.startswith(_HOME):
             same = (kind.__name__, *(str(value) for value in vars(thing).values()))
             if same in self._scenery:
@@ -90,9 +93,20 @@ class Writer:
         self._alive.append(thing)
         attributes: dict[str, Any] = {}
         self.objects.append([f"{kind.__module__}:{kind.__qualname__}", attributes])
-        for name, value in vars(thing).items():
-            attributes[name] = self.value(value)
+        try:
+            for name, value in vars(thing).items():
+                attributes[name] = self.value(value)
+        except NotEncodable:
+            self._refuse(thing, index)
+            raise
         return index
+
+    def _refuse(self, thing: Any, index: int) -> None:
+        """Takes back a half-filled entry and those that were made for it, which may refer to it."""
+        self._refused.add(id(thing))
+        del self.objects[index:]
+        self._indices = {key: i for key, i in self._indices.items() if i < index}
+        self._scenery = {key: i for key, i in self._scenery.items() if i < index}
 
 
 class Reader:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from minigrid.core.world_object import Ball
 
 from teachrl.errors import InvalidEnvironment
 from teachrl.lessons import Lesson
@@ -13,7 +14,7 @@ from teachrl.testing import check_restorable
 from teachrl.testing._support import through_disk
 from teachrl.vector import make_vec
 from teachrl_envs import Planner
-from teachrl_envs.restorable.objects import Reader, Writer
+from teachrl_envs.restorable.objects import NotEncodable, Reader, Writer
 
 CLASSIC = ("CartPole-v1", "MountainCar-v0", "MountainCarContinuous-v0", "Acrobot-v1", "Pendulum-v1")
 TOY_TEXT = ("FrozenLake-v1", "FrozenLake8x8-v1", "CliffWalking-v1", "Taxi-v4", "Blackjack-v1")
@@ -195,3 +196,15 @@ def test_one_object_is_one_object_again():
     assert rooms[0][0].neighbors[0] is rooms[0][1]
     assert len(grid.grid) == len(env.grid.grid)
     assert len(writer.objects) < sum(thing is not None for thing in env.grid.grid)  # walls are written once
+
+
+def test_an_object_that_was_refused_is_refused_again_and_leaves_nothing():
+    env = begun("minigrid:MiniGrid-DoorKey-5x5-v0").call("unwrapped")[0]
+    outer, inner, bad = (Ball("red") for _ in range(3))
+    outer.inner, inner.outer, outer.bad, bad.drawn_by = inner, outer, bad, print
+    writer = Writer(env)
+    for thing in (outer, inner, bad, outer, [bad]):
+        with pytest.raises(NotEncodable):
+            writer.value(thing)
+    assert writer.objects == []
+    assert writer.value(Ball("blue")) == {"object": 0}

@@ -59,6 +59,7 @@ def test_json_is_read(text, value):
         ("[" * 90_000, "not JSON"),
         ("[" * 40_000 + "]" * 40_000, "not JSON"),
         ("```" * 30_000, "not JSON"),
+        ("```" + "\n" * 99_000 + "x", "not JSON"),
         ("__import__('os').getcwd()", "not JSON"),
     ],
 )

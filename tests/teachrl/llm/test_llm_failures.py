@@ -242,6 +242,18 @@ def test_a_closed_client_refuses(make):
             llm.ask(question(), SCHEMA, even)
 
 
+def test_a_client_closed_before_its_first_question_refuses(make):
+    llm = make("http://127.0.0.1:9/v1", mode="live")
+    llm.close()
+    with pytest.raises(SwitchedOff):
+        llm.ask(question(), SCHEMA, even)
+
+
+def test_a_bad_address_is_refused_before_anything_is_asked():
+    with pytest.raises(NotConfigured, match="plain http to example.org"):
+        LLM("m", "http://example.org/v1").validate()
+
+
 @pytest.mark.parametrize(
     ("headers", "seconds"),
     [({}, 0.0), ({"retry-after": "2"}, 2.0), ({"retry-after-ms": "250", "retry-after": "2"}, 0.25),

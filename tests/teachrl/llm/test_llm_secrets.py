@@ -53,6 +53,15 @@ def test_the_key_is_sent(make, key):
         assert make(server.url).ask(question(), SCHEMA, even).value == 4
 
 
+def test_a_key_is_hidden_and_a_dummy_is_not():
+    assert Key("sk-a/b+c0123").hidden_in(r"sk-a/b+c0123 sk-a\/b+c0123") == "*** ***"
+    assert Key("key").hidden_in('{"kind": "key"}') == '{"kind": "key"}'
+
+
+def test_a_fragment_is_left_out_of_what_is_no_address():
+    assert without_secrets("example.org/v1#secret") == "example.org/v1"
+
+
 def test_a_local_endpoint_needs_no_key(make):
     with LLMServer([{"x": 4}]) as server:
         make(server.url).ask(question(), SCHEMA, even)

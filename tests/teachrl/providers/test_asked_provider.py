@@ -266,3 +266,13 @@ def test_many_threads_at_once(levels, script, begin):
         settle(provider)
         assert [provider.plan(layout) for layout in levels] == [oracle(layout) for layout in levels]
     assert len(server.requests) == len(levels)
+
+
+@pytest.mark.parametrize("source", ["LLM", {"class_path": "LLM", "init_args": {"model": "m", "mode": "off"}}])
+def test_a_model_made_from_a_name_is_closed(source, monkeypatch):
+    closed = []
+    monkeypatch.setattr(LLM, "close", lambda llm: closed.append(llm))
+    provider = make_provider(source)
+    provider.begin(MiniGridLayouts(), np.random.default_rng(0))
+    provider.close()
+    assert provider._model in closed

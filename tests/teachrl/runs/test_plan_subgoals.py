@@ -276,3 +276,25 @@ def test_what_is_shown_meanwhile(monkeypatch, capsys):
     text = capsys.readouterr().out
     assert "5/20" in text
     assert "live 5" in text
+
+
+def test_arguments_of_the_environment_are_in_the_command_and_compared_as_json(out):
+    kwargs = {"game": "MiniGrid-MultiRoom-N2-S4-v0"}
+    found = plan_subgoals(ENV, "Planner", "0:2", str(out), kwargs, **QUIET)
+    assert "--env_kwargs.game MiniGrid-MultiRoom-N2-S4-v0" in found.command
+    path = out.with_name("others.json")
+    first = plan_file.PlanFile(str(path), ENV, {"size": (1, 2)}, "p")
+    first.add(plan_file.Planned(0, "d", [], "none"))
+    first.write()
+    assert len(plan_file.PlanFile(str(path), ENV, {"size": (1, 2)}, "p")) == 1
+    with pytest.raises(InvalidHyperparameter, match="what JSON can hold"):
+        plan_file.PlanFile(str(path), ENV, {"size": object()}, "p")
+
+
+def test_a_model_made_from_a_name_is_closed(out, monkeypatch):
+    closed = []
+    monkeypatch.setattr(LLM, "close", lambda llm: closed.append(llm))
+    source = {"class_path": "LLM", "init_args": {"model": "m", "mode": "off"}}
+    with pytest.raises(SwitchedOff):
+        plan_subgoals(ENV, source, "0:2", str(out), **QUIET)
+    assert len(closed) == 1

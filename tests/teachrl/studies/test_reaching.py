@@ -12,7 +12,7 @@ from report_studies import declared_study, outcomes_of
 from teachrl.errors import InvalidStudy
 from teachrl.studies.analysis import analyse
 from teachrl.studies.page import render, study_data
-from teachrl.studies.reaching import Sooner, factor_of, first_reached
+from teachrl.studies.reaching import Reach, Sooner, factor_of, first_reached
 from teachrl.studies.study import Study
 
 
@@ -56,6 +56,22 @@ def test_nothing_is_said_where_neither_always_got_there():
     assert bound == "unknown"
     assert math.isnan(factor.value)
     assert factor_of({}, {})[1] == "unknown"
+
+
+def test_no_steps_at_all_have_a_log():
+    assert first_reached([0, 10], [0.9, 0.9], 0.8) == Sooner(1, 1)
+    assert first_reached([0], [0.1], 0.8) == Sooner(1, math.inf)
+    assert first_reached([], [], 0.8) == Sooner(1, math.inf)
+    assert factor_of({0: first_reached([0], [0.1], 0.8)}, {0: first_reached([0], [0.9], 0.8)})[0].value == 1
+
+
+def test_an_end_that_is_not_known_is_not_told():
+    def told(control, other):
+        return Reach("a", {}, math.nan, None, *factor_of(control, other), level=0.5).sentence("return")
+
+    assert told(at(100), at(None)).endswith("the control needs at most 0.1 times as many.")
+    assert told(at(None, 100), at(100, None)).endswith("since neither always got there.")
+    assert told(at(100), {7: Sooner(5, 5)}).endswith("since no seed was run with both.")
 
 
 def test_a_study_with_a_level_tells_how_soon():
