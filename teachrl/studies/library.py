@@ -40,12 +40,12 @@ def find(study: str) -> Path:
 
 def listing() -> str:
     """Returns the ready studies, with what they ask."""
-    lines = []
+    lines, width = [], 2 + max(map(len, ready()))
     for name, file in ready().items():
         study = Study.load(file)
         arms = f"{len(study.arms)} arms, {len(study.seeds)} seeds" + (
             f", causal: {study.causal}" if study.causal else ""
         )
-        lines.append(f"{name:<14}{study.question} ({arms})")
+        lines.append(f"{name:<{width}}{study.question} ({arms})")
     folder = next(iter(ready().values())).parent
     return "\n".join([*lines, "", f"Copy one to change it: they are in {folder}."])
