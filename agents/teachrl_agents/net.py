@@ -122,8 +122,12 @@ class Net(nn.Module):
         self.traceable = not self.recurrent
         self.carries = self.recurrent or previous
         self.state_size = self.memory.state_size if self.memory is not None else 0
+        self._initialise_on_one_thread(seed)
+
+    def _initialise_on_one_thread(self, seed: int) -> None:
+        """Draws initial weights: orthogonal ones differ in their last bits with the number of threads."""
         threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # orthogonal weights differ in their last bits with the number of threads
+        torch.set_num_threads(1)
         try:
             self._initialise(seed)
         finally:

@@ -33,6 +33,9 @@ class PixelView(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
     Pictures are made smaller by averaging over the area of each pixel, which keeps thin things visible. An environment
     that can draw `size` itself (MuJoCo: `width` and `height`) is faster asked to.
 
+    MuJoCo's free camera looks for good at where things were in the first picture of all. Name a camera (`camera_name`),
+    or where it looks (`default_camera_config`), so that pictures do not depend on what was played before.
+
     Args:
         env: The environment, made with `render_mode="rgb_array"`.
         size: Height and width.
@@ -122,5 +125,9 @@ def reacher_pixels(
     if find_spec("mujoco") is None:
         raise InvalidEnvironment("TeachRL/ReacherPixels-v0 needs MuJoCo: pip install 'teachrl[mujoco]'.")
     height, width = size
-    env = gym.make("Reacher-v5", render_mode="rgb_array", height=height, width=width, disable_env_checker=True)
+    camera = {"trackbodyid": 0, "lookat": np.array([0.0, 0.0, 0.01])}
+    env = gym.make(
+        "Reacher-v5", render_mode="rgb_array", height=height, width=width, default_camera_config=camera,
+        disable_env_checker=True,
+    )  # fmt: skip
     return PixelView(env, size, grayscale)

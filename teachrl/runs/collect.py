@@ -23,6 +23,7 @@ from teachrl.vector import make_vec
 
 if TYPE_CHECKING:
     from teachrl.distillation.recording import Piece
+    from teachrl.teachers.from_policy import FromPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +129,6 @@ def collect(
         TeachrlError: If an argument is wrong or there is something at `out`, before anything is written; or if the
             teacher fails, and then nothing is left behind.
     """
-    from teachrl.distillation.demonstrations import make_writer
-
     counts = {"steps": (steps, 1), "num_envs": (num_envs, 1), "seed": (seed, 0), "threads": (threads, 1)}
     _check(env, out, {**counts, "snapshot_every": (snapshot_every, 0)}, noise)
     _check_kind(
@@ -141,7 +140,29 @@ def collect(
             teacher, env, out, env_kwargs, wrappers, teacher_view, trust, episodes, snapshot_every, keep,
             deterministic, num_envs, seed, threads, progress,
         )  # fmt: skip
-    teachers = as_teachers(teacher, teacher_view, trust)
+    return _collect_demonstrations(
+        as_teachers(teacher, teacher_view, trust), env, out, env_kwargs, wrappers, view, steps, noise, num_envs, seed,
+        threads, progress,
+    )  # fmt: skip
+
+
+def _collect_demonstrations(
+    teachers: list[FromPolicy],
+    env: str,
+    out: str,
+    env_kwargs: dict[str, Any],
+    wrappers: list[Any],
+    view: str,
+    steps: int,
+    noise: float,
+    num_envs: int,
+    seed: int,
+    threads: int,
+    progress: Progress,
+) -> Collected:
+    """Lets teachers act, and writes every step with their labels; the arguments are those of `collect`."""
+    from teachrl.distillation.demonstrations import make_writer
+
     if not teachers:
         raise InvalidTeacher("There is nobody to learn from: name who acts, e.g. --teacher runs/teacher.")
     with limited_threads(threads), closing(make_vec(env, num_envs, env_kwargs=env_kwargs, wrappers=wrappers)) as envs:

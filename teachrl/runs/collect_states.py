@@ -62,21 +62,21 @@ _SOURCES = {"critic": "the critic", "planner": "the planner", "return-to-go": "d
 
 
 def collect_states(
-    teacher: Any = [],  # noqa: B006 - never changed
-    env: str = "",
-    out: str = "",
-    env_kwargs: dict[str, Any] = {},  # noqa: B006
-    wrappers: Sequence[Any] = (),
-    teacher_view: str = "auto",
-    trust: bool = False,
-    episodes: int = 10,
-    snapshot_every: int = 10,
-    keep: int = 0,
-    deterministic: bool | Literal["auto"] = "auto",
-    num_envs: int = 8,
-    seed: int = 0,
-    threads: int = 1,
-    progress: Progress = "auto",
+    teacher: Any,
+    env: str,
+    out: str,
+    env_kwargs: dict[str, Any],
+    wrappers: Sequence[Any],
+    teacher_view: str,
+    trust: bool,
+    episodes: int,
+    snapshot_every: int,
+    keep: int,
+    deterministic: bool | Literal["auto"],
+    num_envs: int,
+    seed: int,
+    threads: int,
+    progress: Progress,
 ) -> CollectedStates:
     """Lets a teacher play, and writes the simulation's states at every `snapshot_every`-th step, for start teachers.
 

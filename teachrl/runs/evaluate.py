@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,7 +63,7 @@ def evaluate(
         if value < least:
             raise InvalidHyperparameter(f"`{name}` must be at least {least}, got {value}.")
     with limited_threads(threads), graduate(run) as it:
-        with Examiner(it.classroom, it.student, it.seed, workers, num_envs) as examiner:
+        with closing(Examiner(it.classroom, it.student, it.seed, workers, num_envs)) as examiner:
             found = examiner.examine(suite, it.total_steps, episodes, deterministic)
             lessons = choose(found, examiner.suite(suite), video)
         found.save(it.directory.evaluations)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 
@@ -39,12 +37,6 @@ class Examiner:
         self._classroom, self._student, self._seed = classroom, student, seed
         self._workers, self._num_envs = workers, num_envs
         self._envs: LessonVectorEnv | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
 
     def close(self) -> None:
         """Closes the environments."""

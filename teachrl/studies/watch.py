@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -100,7 +101,7 @@ class Part:
 
 def _on_suite(it: Graduate, suite: str, tasks: int, how: Filming) -> Part:
     """Chooses tasks of a suite at random; only permanent channels are on."""
-    with Examiner(it.classroom, it.student, it.seed, num_envs=1) as examiner:
+    with closing(Examiner(it.classroom, it.student, it.seed, num_envs=1)) as examiner:
         named = list(examiner.suite(suite).items())
     places = np.sort(np.random.default_rng(how.seed).choice(len(named), min(tasks, len(named)), replace=False))
     notes: list[Line] = [f"tasks: the {suite} suite"]

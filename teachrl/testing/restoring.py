@@ -31,7 +31,8 @@ def check_restorable(
     """Checks that an environment can be saved and restored: the long form of the self-test that `make_vec` does.
 
     Random actions are played, over episodes with seeds of their own. States saved on the way, kept as data, are
-    restored in another environment, which must show what was shown and answer the same actions in the same way.
+    restored in another environment, which has played another episode before, and must show what was shown and answer
+    the same actions in the same way.
 
     Args:
         env: A registered id, or a class or function that makes an environment.
@@ -54,6 +55,7 @@ def check_restorable(
             if t % _APART == 0 and t < states * _APART:
                 tape.states.append(_save(saved, tape))
             tape.play(saved, t, tolerance)
+        other.reset(seed=[1])
         for k, data in enumerate(tape.states):
             _restore(other, State.from_data(data), tape, k * _APART, tolerance)
             for t in range(k * _APART, k * _APART + actions):

@@ -134,6 +134,12 @@ def test_reacher_in_pixels(monkeypatch):
     except Exception as error:
         pytest.skip(f"MuJoCo cannot draw here: {error}")
     check_restorable("TeachRL/ReacherPixels-v0", states=3, actions=5)
+    played, fresh = (make_vec("TeachRL/ReacherPixels-v0", 1) for _ in range(2))
+    played.reset(seed=[0])
+    pictures = [envs.reset(seed=[1])[0]["student"] for envs in (played, fresh)]
+    np.testing.assert_array_equal(*pictures)  # the camera is not where an earlier episode put it
+    for envs in (played, fresh):
+        envs.close()
     env = gym.make("TeachRL/ReacherPixels-v0", size=(32, 48))
     views, _ = env.reset(seed=0)
     assert views["student"].shape == (32, 48, 3)

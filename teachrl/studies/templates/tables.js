@@ -66,7 +66,7 @@ function drawPlan(data) {
     if (axes.length) add("grid", axes.map((a) => `${a}: ${[...new Set(plan.cells.map((c) => String(c[a])))].join(", ")}`).join("; "));
     const controls = data.variants.filter((v) => v.role !== "arm");
     if (controls.length) add("causal controls", [...new Set(controls.map((v) => v.label))].join(", "));
-    add("primary metric", `${metricName(plan.metric)} on the test suite, averaged over its tasks`);
+    add("primary metric", plan.metric.includes("/") ? `${plan.metric}, the last that was logged` : `${metricName(plan.metric)} on the test suite, averaged over its tasks`);
     add("contrasts", plan.contrasts.map(([a, b]) => `${a} against ${b}`).join("; "));
   }
   add(plan.seeds.length === 1 ? "seed" : "seeds", seedList(plan.seeds));
@@ -121,7 +121,7 @@ function drawResults(data, look) {
   ]);
   const missing = data.variants.filter((v) => !v.summary).map((v) => v.label);
   section("results", true,
-    note(`The ${metricName(metric)} on the test suite at the end of training, with 95\u00a0% intervals over runs. A run is first averaged over its tasks; IQM is the mean of the middle half of the runs. Click a column to sort.`),
+    note(`The ${metricName(metric)}${metric.includes("/") ? ", as logged" : " on the test suite"} at the end of training, with 95\u00a0% intervals over runs. A run is first averaged over its tasks; IQM is the mean of the middle half of the runs. Click a column to sort.`),
     ended.length ? sortable("result-table", columns, rows) : el("p", {}, "No trial has ended yet."),
     missing.length && ended.length ? note(`No run has ended of: ${missing.join(", ")}.`) : null);
   return undefined;
@@ -199,7 +199,7 @@ function drawReaching(data, look) {
     ];
   });
   section("reaching", found.length > 0,
-    note(`Student steps until an evaluation on the validation suite first gave a ${data.kind === "study" ? metricName(data.analysis.metric) : ""} of the declared level. A run that ended before is censored: it stays in, as a bound. The factor is the geometric mean over seeds, with its 95\u00a0% interval; an end that censored runs leave open is ∞.`),
+    note(`Student steps at the first evaluation at which the ${data.kind === "study" ? metricName(data.analysis.metric) : ""} was at the declared level or above. A run that ended before is censored: it stays in, as a bound. The factor is the geometric mean over seeds, with its 95\u00a0% interval; an end that censored runs leave open is ∞.`),
     found.length ? sortable("reaching-table", columns, rows) : null);
 }
 

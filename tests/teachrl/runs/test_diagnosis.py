@@ -2,6 +2,7 @@
 
 import json
 import math
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -56,7 +57,7 @@ def kl(p, q):
 
 def test_who_errs_off_the_teachers_path_only_has_the_shift_worked_out_by_hand():
     room, student = room_of(Corridor, Upwards()), Lost()
-    with Diagnosis(room, 0) as it:
+    with closing(Diagnosis(room, 0)) as it:
         found = it.measure(student)
     # the student goes 0, -1, -2, -3, -4 and errs at all but the first; the teacher 0, 1, 2, 3, 4, where it never does
     assert student.seen[0] == [0.0] * len(student.seen[0])
@@ -114,7 +115,7 @@ def test_nothing_of_the_run_is_touched():
     expected = torch.rand(1), np.random.rand()
     torch.manual_seed(5)
     np.random.seed(5)
-    with Diagnosis(room, 0) as it:
+    with closing(Diagnosis(room, 0)) as it:
         first, again = it.measure(student), it.measure(student)
     assert first == again
     assert (torch.rand(1), np.random.rand()) == expected
