@@ -119,9 +119,8 @@ class Unread(Layout):
     """
 
     def __init__(self, layouts: Layouts, observations: Observations, row: int, env_id: str, seed: int | None) -> None:
-        self.__dict__.update(
-            env_id=env_id, seed=seed, raw=copied(take(observations, slice(row, row + 1))), _layouts=layouts
-        )
+        raw = copied(take(observations, slice(row, row + 1)))
+        self.__dict__.update(env_id=env_id, seed=seed, raw=raw, _layouts=layouts)
 
     def __getattr__(self, name: str) -> Any:
         if name not in _FIELDS:
@@ -150,11 +149,11 @@ class Layouts(Protocol):
     def cells(self, layout: Layout, kinds: Sequence[str] = ()) -> list[Subgoal]:
         """Returns what lies in the layout as subgoals, of some kinds only if any are named."""
 
-    def agents(self, observations: Observations) -> NDArray[np.int64]:
-        """Returns (N, 2) the x and y of the agents."""
+    def look(self, observations: Observations, cells: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Returns (N, 2) where the agents are, and (N, K, 3) type, colour and state of what is in the cells (N, K, 2).
 
-    def contents(self, observations: Observations, cells: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Returns (N, K, 3) type, colour and state of what is in the cells (N, K, 2), agents not counted."""
+        Agents do not count as what is in a cell.
+        """
 
     def distances(self, observations: Observations) -> Floats:
         """Returns (N,) steps to success along the shortest way, infinity where there is none."""

@@ -76,12 +76,10 @@ class HallLayouts:
     def cells(self, layout: Layout, kinds: Sequence[str] = ()) -> list[Subgoal]:
         return [s for s in (KEY, DOOR, GOAL) if not kinds or s.kind in kinds]
 
-    def agents(self, observations: Any) -> Any:
-        return np.pad(observations["teacher"]["agent"], ((0, 0), (0, 1)))
-
-    def contents(self, observations: Any, cells: Any) -> Any:
+    def look(self, observations: Any, cells: Any) -> Any:
         seen = observations["teacher"]["cells"]
-        return seen[np.arange(len(seen))[:, None], cells[..., 0]]
+        agents = np.pad(observations["teacher"]["agent"], ((0, 0), (0, 1)))
+        return agents, seen[np.arange(len(seen))[:, None], cells[..., 0]]
 
     def distances(self, observations: Any) -> Any:
         return 7.0 - observations["teacher"]["agent"][:, 0]

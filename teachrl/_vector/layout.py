@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
+from operator import getitem
 from typing import Any
 
 import numpy as np
@@ -29,6 +31,8 @@ class Layout:
         self.leaves = list(_leaves(space))
         self.single = len(self.leaves) == 1 and self.leaves[0] is space and isinstance(space, _NUMERIC)
         self.objects = [k for k, leaf in enumerate(self.leaves) if not isinstance(leaf, _NUMERIC)]
+        self._paths = list(_paths(space))
+        self._plain = all(isinstance(key, str) for path in self._paths for key in path)  # dicts of dicts, by name
 
     def nbytes(self, n: int) -> int:
         """Returns the bytes of `n` members, each leaf's rows aligned."""
@@ -67,7 +71,7 @@ class Layout:
         Raises:
             InvalidEnvironment: If its structure, a shape or a kind of number does not fit.
         """
-        for rows, leaf, values in zip(store, self.leaves, self.parts(batch, batched=True), strict=True):
+        for rows, leaf, values in zip(store, self.leaves, self.parts(batch), strict=True):
             if not isinstance(leaf, _NUMERIC):
                 rows[:] = values
                 continue
@@ -96,13 +100,20 @@ class Layout:
             return copies[0]
         return [_build(self.space, iter(parts)) for parts in zip(*copies, strict=True)]
 
-    def parts(self, member: Any, batched: bool = False) -> list[Any]:
+    def parts(self, member: Any) -> list[Any]:
         """Takes a member (or a batch) apart into its leaves.
 
         Raises:
             InvalidEnvironment: If its keys or length are not the space's.
         """
-        return [member] if self.single else list(_parts(self.space, member))
+        if self.single:
+            return [member]
+        if self._plain:
+            try:  # several times as fast as a look at everything
+                return [functools.reduce(getitem, path, member) for path in self._paths]
+            except (KeyError, IndexError, TypeError):
+                pass
+        return list(_parts(self.space, member))
 
 
 def _leaves(space: spaces.Space[Any]) -> Iterator[spaces.Space[Any]]:
@@ -114,6 +125,18 @@ def _leaves(space: spaces.Space[Any]) -> Iterator[spaces.Space[Any]]:
             yield from _leaves(inner)
     else:
         yield space
+
+
+def _paths(space: spaces.Space[Any]) -> Iterator[tuple[Any, ...]]:
+    """Yields the keys that lead to each leaf."""
+    if isinstance(space, spaces.Dict):
+        for key, inner in space.spaces.items():
+            yield from ((key, *path) for path in _paths(inner))
+    elif isinstance(space, spaces.Tuple):
+        for place, inner in enumerate(space.spaces):
+            yield from ((place, *path) for path in _paths(inner))
+    else:
+        yield ()
 
 
 def _parts(space: spaces.Space[Any], member: Any) -> Iterator[Any]:

@@ -202,8 +202,8 @@ def relaxed(enter: Costs, height: int, start: int) -> tuple[Costs, Costs]:
 
 
 @nb.njit(cache=True)
-def contents(images: Codes, facts: Codes, cells: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Reads what is in cells, agents not counted and what boxes hide not told.
+def look(images: Codes, facts: Codes, cells: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Reads where the agents are and what is in cells, agents not counted and what boxes hide not told.
 
     Args:
         images: (N, W, H, 3) of the teachers' view.
@@ -211,13 +211,14 @@ def contents(images: Codes, facts: Codes, cells: NDArray[np.int64]) -> NDArray[n
         cells: (N, K, 2) x and y.
 
     Returns:
-        (N, K, 3) types, colours and states; floor is (1, 0, 0).
+        (N, 2) the agents' x and y; (N, K, 3) types, colours and states, floor is (1, 0, 0).
 
     Raises:
         IndexError: If a cell is outside of the grid.
     """
-    found = np.zeros((cells.shape[0], cells.shape[1], 3), np.int64)
+    agents, found = np.empty((cells.shape[0], 2), np.int64), np.zeros((cells.shape[0], cells.shape[1], 3), np.int64)
     for n in range(cells.shape[0]):
+        agents[n, 0], agents[n, 1] = facts[n, 0], facts[n, 1]
         for k in range(cells.shape[1]):
             x, y = cells[n, k, 0], cells[n, k, 1]
             if not (0 <= x < images.shape[1] and 0 <= y < images.shape[2]):
@@ -229,4 +230,4 @@ def contents(images: Codes, facts: Codes, cells: NDArray[np.int64]) -> NDArray[n
                 found[n, k, 0], found[n, k, 1] = DOOR, np.int64(facts[n, 3]) - 1  # an open one
             else:
                 found[n, k, 0] = EMPTY
-    return found
+    return agents, found

@@ -12,7 +12,7 @@ from teachrl.lessons import Floats, Observations
 from teachrl.subgoals import Layout, Subgoal, Thing
 from teachrl_envs.minigrid.board import BOX, DOOR, EMPTY, KEY, LOCKED, WALL
 from teachrl_envs.minigrid.distances import Distances
-from teachrl_envs.minigrid.kernels import FAR, contents, relaxed
+from teachrl_envs.minigrid.kernels import FAR, look, relaxed
 from teachrl_envs.minigrid.oracle import oracle_subgoals
 from teachrl_envs.minigrid.words import (
     AGENT_MARKS,
@@ -107,19 +107,22 @@ class MiniGridLayouts:
         """Returns what lies in the layout as subgoals, of some kinds only if any are named."""
         return [_as_subgoal(thing) for thing in layout.things if not kinds or thing.kind in kinds]
 
-    def agents(self, observations: Observations) -> NDArray[np.int64]:
-        """Returns (N, 2) the x and y of the agents."""
-        return teachers_view(observations)[1][:, :2].astype(np.int64)
+    def look(self, observations: Observations, cells: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Returns where the agents are, and what is in some cells as MiniGrid encodes it.
 
-    def contents(self, observations: Observations, cells: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Returns (N, K, 3) MiniGrid's type, colour and state of what is in the cells (N, K, 2), agents not counted.
+        Args:
+            observations: (N, *o) the teachers' view, or all views.
+            cells: (N, K, 2) the cells' x and y.
 
-        Floor is (1, 0, 0). A box's state is 0, whatever it hides.
+        Returns:
+            (N, 2) the x and y of the agents; (N, K, 3) type, colour and state of what is in the cells, agents not
+            counted. Floor is (1, 0, 0). A box's state is 0, whatever it hides.
 
         Raises:
             IndexError: If a cell is outside of the grid.
         """
-        return contents(*teachers_view(observations), cells)
+        found: tuple[NDArray[np.int64], NDArray[np.int64]] = look(*teachers_view(observations), cells)
+        return found
 
     def distances(self, observations: Observations) -> Floats:
         """Returns (N,) steps to success along the shortest way, infinity where there is none.

@@ -190,10 +190,9 @@ class WordsAsBeacons(Teacher):
         """Notes where the agents are and what is in the subgoals' cells."""
         provider, layouts = self._ask()
         try:
-            self._contents = layouts.contents(observations, self._pursuit.cells)
+            self._agents, self._contents = layouts.look(observations, self._pursuit.cells)
         except IndexError as error:
             raise _outside(provider, self._pursuit.cells.max(axis=(0, 1)).tolist()) from error
-        self._agents = layouts.agents(observations)
 
     def _advance(self, step: Step) -> None:
         """Takes in a step, once, whichever channel hears of it first."""

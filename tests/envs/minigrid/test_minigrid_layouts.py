@@ -121,7 +121,7 @@ def test_a_hidden_key_is_not_told(layouts):
     other["teacher"]["image"][0, box[0], box[1], 2] = 0
     assert layouts.read(other, 0, "x", 0).digest == layout.digest
     assert [t.state for t in layout.things if t.kind == "box"] == [""]
-    assert layouts.contents(seen, box[None, None])[0, 0].tolist() == [BOX, layout.raw["image"][0, *box, 1], 0]
+    assert layouts.look(seen, box[None, None])[1][0, 0].tolist() == [BOX, layout.raw["image"][0, *box, 1], 0]
 
 
 def test_equal_levels_have_equal_digests(layouts):
@@ -222,7 +222,7 @@ def test_cells_are_subgoals(layouts):
 
 
 @pytest.mark.parametrize("game", ["MultiRoom-N4-S5-v1", "ObstructedMaze-1Dlhb-v0", "DoorKey-5x5-v0"])
-def test_contents_and_agents_are_the_games_own(layouts, game):
+def test_a_look_finds_what_is_the_games_own(layouts, game):
     envs = make_vec(f"TeachRL/MiniGrid-{game}", 8)
     seen, _ = envs.reset(seed=list(range(8)))
     rng, games, stood_in_doors = np.random.default_rng(0), [MiniGridViews(f"MiniGrid-{game}") for _ in range(8)], 0
@@ -233,8 +233,8 @@ def test_contents_and_agents_are_the_games_own(layouts, game):
     for _ in range(30):
         cells = rng.integers((width, height), size=(8, 3, 2))
         cells[:, 0] = [env._game.agent_pos for env in games]
-        assert layouts.agents(seen).tolist() == cells[:, 0].tolist()
-        found = layouts.contents(seen, cells)
+        agents, found = layouts.look(seen, cells)
+        assert agents.tolist() == cells[:, 0].tolist()
         for i, k in np.ndindex(8, 3):
             thing = games[i]._game.grid.get(*cells[i, k])
             expected = (EMPTY, 0, 0) if thing is None else thing.encode()
@@ -306,7 +306,7 @@ def test_quick(layouts):
             call()
         return (time.process_time() - begin) / times
 
-    assert min(seconds(lambda: (layouts.agents(seen), layouts.contents(seen, cells)), 50) for _ in range(5)) < 100e-6
+    assert min(seconds(lambda: layouts.look(seen, cells), 50) for _ in range(5)) < 100e-6
     assert min(seconds(lambda: layouts.read(seen, 0, "x", 0), 20) for _ in range(5)) < 1e-3
 
 
@@ -314,7 +314,7 @@ def test_other_observations_are_refused(layouts):
     with pytest.raises(InvalidTeacher, match=r"teacher's view of a TeachRL/MiniGrid game"):
         layouts.read({"image": np.zeros((1, 7, 7, 3), np.uint8)}, 0, "x", 0)
     with pytest.raises(InvalidTeacher, match=r"\(2, 4\)"):
-        layouts.agents(np.zeros((2, 4)))
+        layouts.look(np.zeros((2, 4)), np.zeros((2, 1, 2), np.int64))
 
 
 def test_another_env_is_another_level(layouts):

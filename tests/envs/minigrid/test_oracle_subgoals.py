@@ -36,14 +36,14 @@ def completions(layouts, planner, env, views, subgoals):
     """
     cells = np.array([[(s.x, s.y) for s in subgoals]])
     first, state, steps = np.full(len(subgoals), -1), None, 0
-    contents, begun = layouts.contents(batch(views), cells), np.ones(1, bool)
+    contents, begun = layouts.look(batch(views), cells)[1], np.ones(1, bool)
     while True:
         actions, state = planner.act(batch(views), state, begun)
         begun, steps = np.zeros(1, bool), steps + 1
         views, _, terminated, truncated, info = env.step(int(actions[0]))
         assert not truncated
-        before, contents = contents, layouts.contents(batch(views), cells)
-        here = (cells[0] == layouts.agents(batch(views))[0]).all(axis=1)
+        before, (agents, contents) = contents, layouts.look(batch(views), cells)
+        here = (cells[0] == agents[0]).all(axis=1)
         done = here | (before[0] != contents[0]).any(axis=1)
         first[(first < 0) & done] = steps
         if terminated:
