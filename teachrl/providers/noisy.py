@@ -6,6 +6,7 @@ https://arxiv.org/abs/2410.08632; the rates are those of its public code, github
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -25,7 +26,7 @@ class Rates(NamedTuple):
 
     Attributes:
         position: Share of right positions.
-        mean: Mean Manhattan error of positions, in cells.
+        mean: Mean Manhattan error of positions in cells, right ones (0) included.
         std: Its standard deviation.
         object: Share of right objects.
     """
@@ -34,6 +35,16 @@ class Rates(NamedTuple):
     mean: float
     std: float
     object: float
+
+    @property
+    def size(self) -> tuple[float, float]:
+        """Mean and standard deviation of the wrong positions' errors alone, with which all of them have the published.
+
+        E[d | wrong] = mean / (1 - position),  E[d^2 | wrong] = (std^2 + mean^2) / (1 - position).
+        """
+        wrong = 1 - self.position
+        mean = self.mean / wrong
+        return mean, math.sqrt((self.std**2 + self.mean**2) / wrong - mean**2)
 
 
 PUBLISHED: dict[str, dict[str, Rates]] = {
@@ -76,19 +87,23 @@ class _Errors:
 class Noisy(SubgoalProvider):
     """The planner's subgoals, each right with the probability that a language model's were found to be.
 
-    A wrong position is shifted by d = max(1, int(x)) cells, x ~ N(mean, std), to a place drawn uniformly from those at
-    Manhattan distance d in the grid (from the whole grid if there is none). A wrong object is another one of the
-    layout's, drawn uniformly, of doors alone in KeyCorridor and MultiRoom; where there is no other (a MultiRoom with
-    one door), the right one stays, so that fewer are wrong than the rate says. What is made so simulates a model's rate
-    of errors, not the model: it is reported as `simulated-...`.
+    A wrong position is shifted by d = max(1, round(x)) cells, x ~ N(mean, std), to a place drawn uniformly from those
+    at Manhattan distance d in the grid (from the whole grid if there is none). The published errors are those of all
+    positions, right ones included; the mean and std of wrong ones are taken such that these come out.
+
+    A wrong object is another one of the layout's, drawn uniformly, of doors alone in KeyCorridor and MultiRoom; where
+    there is no other (a MultiRoom with one door), the right one stays, so that fewer are wrong than the rate says.
+
+    What is made so simulates a model's rate of errors, not the model: it is reported as `simulated-...`.
 
     Args:
         preset: Whose published rates to take: `simulated-llama`, `simulated-deepseek` or `simulated-qwen`.
         accuracy: Share of right subgoals; None takes the preset's for the environment.
-        mean: Mean size of a position's error in cells; None takes the preset's, or 1 where it has none.
+        mean: Mean size of a wrong position's error in cells; None takes the preset's, or 1 where it has none.
         std: Standard deviation of that size; None takes the preset's, or 0 where it has none.
         extra: Random subgoals inserted before the last one.
-        paper_faithful: Shift positions along +x alone, and count a right object among the wrong ones, as published.
+        paper_faithful: As in the public code: wrong positions are shifted along +x alone, by errors drawn as if the
+            published were those of wrong ones, rounded down; and the right object is among the wrong ones.
 
     Raises:
         InvalidHyperparameter: In `begin`, if an argument is impossible, or if the preset does not know the environment
@@ -155,12 +170,13 @@ class Noisy(SubgoalProvider):
                     f"{', '.join(PUBLISHED[self.preset])}."
                 )
             accuracy = rates.position if self.kind == "position" else rates.object
-        mean, std = (1.0, 0.0) if rates is None else (rates.mean, rates.std)
+        mean, std = (1.0, 0.0) if rates is None else (rates.mean, rates.std) if self.paper_faithful else rates.size
         return _Errors(accuracy, mean if self.mean is None else self.mean, std if self.std is None else self.std)
 
     def _wrong(self, layout: Layout, subgoal: Subgoal, right: Sequence[Subgoal], errors: _Errors) -> Subgoal:
         if self.kind == "position":
-            return self._shifted(layout, subgoal, max(1, int(self.rng.normal(errors.mean, errors.std))))
+            size = self.rng.normal(errors.mean, errors.std)
+            return self._shifted(layout, subgoal, max(1, int(size) if self.paper_faithful else round(size)))
         found = self._objects(layout, right)
         others = found if self.paper_faithful else [s for s in found if (s.x, s.y) != (subgoal.x, subgoal.y)]
         return self._one_of(others or found or [subgoal])

@@ -65,8 +65,7 @@ def test_errors_of_positions_are_as_far_as_published_and_go_every_way() -> None:
     wrong = [plan[0] for plan in plans(noisy, 6000) if plan[0] != CENTRE]
     away = np.array([abs(s.x - 10) + abs(s.y - 10) for s in wrong])
     rates = PUBLISHED["simulated-deepseek"]["MiniGrid-MultiRoom-N2-S4-v0"]
-    draws = np.random.default_rng(1).normal(rates.mean, rates.std, 100_000)
-    expected = np.maximum(1, draws.astype(int))
+    expected = np.maximum(1, np.rint(np.random.default_rng(1).normal(*rates.size, 100_000)))
     assert abs(away.mean() - expected.mean()) < 4 * expected.std() / np.sqrt(len(away))
     assert near((away == 1).mean(), (expected == 1).mean(), len(away))
     ring = Counter((s.x - 10, s.y - 10) for s, d in zip(wrong, away, strict=True) if d == 2)
@@ -76,6 +75,18 @@ def test_errors_of_positions_are_as_far_as_published_and_go_every_way() -> None:
     assert {(s.kind, s.colour, s.text) for s in wrong} == {("position", "", "")}
 
 
+@pytest.mark.parametrize("preset", sorted(PUBLISHED))
+@pytest.mark.parametrize("game", sorted(PUBLISHED["simulated-llama"]))
+def test_errors_of_all_positions_are_the_published_ones(preset: Any, game: str) -> None:
+    layout = field(f"TeachRL/{game}", size=2001)  # a field without bounds, so to speak
+    noisy = begun(Noisy(preset), env_id=layout.env_id)
+    noisy.layouts.oracle = lambda _: [Subgoal(1000, 1000)]  # type: ignore[method-assign]
+    away = np.array([abs(p[0].x - 1000) + abs(p[0].y - 1000) for p in plans(noisy, 8000, layout)])
+    rates = PUBLISHED[preset][game]
+    assert abs(away.mean() - rates.mean) < 4 * rates.std / np.sqrt(len(away)) + 0.03 * rates.mean  # at least 1 cell
+    assert abs(away.std() - rates.std) < 0.15 * rates.std  # wrong ones are rare in some
+
+
 def test_positions_stay_in_the_grid_and_fall_anywhere_where_no_cell_is_that_far() -> None:
     layout = field(size=11)  # the door stands in a corner: a ring of 5 has 6 cells in the grid, one of 50 has none
     near_by = plans(begun(Noisy(accuracy=0.0, mean=5.0, std=0.0)), 500, layout)
@@ -83,6 +94,13 @@ def test_positions_stay_in_the_grid_and_fall_anywhere_where_no_cell_is_that_far(
     assert cells == {(10 - k, 10 - (5 - k)) for k in range(6)}
     far = plans(begun(Noisy(accuracy=0.0, mean=50.0, std=0.0)), 3000, layout)
     assert len({(plan[0].x, plan[0].y) for plan in far}) == 11 * 11
+
+
+def test_as_published_errors_are_drawn_as_if_all_were_wrong() -> None:
+    found = plans(begun(Noisy("simulated-llama", paper_faithful=True)), 6000)
+    away = np.array([plan[0].x - 10 for plan in found if plan[0] != CENTRE])
+    draws = np.maximum(1, np.random.default_rng(1).normal(0.26, 1.01, 100_000).astype(int))
+    assert abs(away.mean() - draws.mean()) < 4 * draws.std() / np.sqrt(len(away))
 
 
 def test_as_published_positions_shift_along_x_alone() -> None:
