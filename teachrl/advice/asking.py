@@ -107,6 +107,15 @@ class Line:
         """Returns what a language model says of itself."""
         return self._adviser.scalars() if isinstance(self._adviser, LLM) else {}
 
+    def state_dict(self) -> dict[str, Any] | None:
+        """Returns what a language model has spent, for its limits; None for other advisers."""
+        return self._adviser.state_dict() if isinstance(self._adviser, LLM) else None
+
+    def load_state_dict(self, state: Mapping[str, Any] | None) -> None:
+        """Continues from a `state_dict`."""
+        if isinstance(self._adviser, LLM) and state is not None:
+            self._adviser.load_state_dict(state)
+
     def close(self) -> None:
         """Ends the copies; who still waits gets no answer."""
         for llm in (self._adviser, self._memory):

@@ -128,7 +128,7 @@ class Consultation:
             self._pending = self._listen(self._pending)
         return {
             "tally": dict(self._tally), "tokens": self._tokens, "cost": self._cost,
-            "pending": None if self._pending is None else _pending_data(self._pending),
+            "pending": None if self._pending is None else _pending_data(self._pending), "line": self._line.state_dict(),
         }  # fmt: skip
 
     def load_state_dict(self, state: dict[str, Any], partition: Partition) -> None:
@@ -136,6 +136,7 @@ class Consultation:
         self._thread, self._pending = None, None
         self._tally = Counter({k: int(v) for k, v in state["tally"].items()})
         self._tokens, self._cost = int(state["tokens"]), float(state["cost"])
+        self._line.load_state_dict(state["line"])
         if (out := state["pending"]) is not None:
             question = Question(out["number"], partition, None, [dict(m) for m in out["messages"]])
             reply = None if out["reply"] is None else reply_from(out["reply"])

@@ -57,7 +57,7 @@ class Asker:
     def __init__(self, llm: LLM) -> None:
         self.llm = llm
         self.counts: Counter[str] = Counter()
-        self._budget = Budget(llm.max_calls, llm.max_tokens, llm.max_cost, llm.prices)
+        self.budget = Budget(llm.max_calls, llm.max_tokens, llm.max_cost, llm.prices)
         self._caller: Caller | None = None
         self._cache: Cache | None = None
         self._flights = Flights()
@@ -79,7 +79,7 @@ class Asker:
 
     def scalars(self) -> dict[str, float]:
         """See `LLM.scalars`."""
-        spent, caller = self._budget.spent, self._caller
+        spent, caller = self.budget.spent, self._caller
         with self._lock:
             counts = dict(self.counts)
         counts |= {
@@ -181,7 +181,7 @@ class Asker:
 
     def _make_caller(self, address: Address) -> Caller:
         llm = self.llm
-        return Caller(address, llm.key_env, self._budget, Breaker(), llm.timeout, llm.retries, llm.concurrency)
+        return Caller(address, llm.key_env, self.budget, Breaker(), llm.timeout, llm.retries, llm.concurrency)
 
     def _learn(self, schema: Mapping[str, Any]) -> None:
         if schema != self._known:  # mostly the same one is asked about again and again

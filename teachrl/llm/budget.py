@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from teachrl.llm.errors import BudgetSpent
 from teachrl.llm.requests import Request
@@ -41,6 +41,10 @@ class Spent:
             self.cost + other.cost,
         )
 
+    def without(self, other: Spent) -> Spent:
+        """Returns the difference, where it is above 0."""
+        return Spent(*(max(0, mine - its) for mine, its in zip(astuple(self), astuple(other), strict=True)))
+
 
 class Budget:
     """What may be spent, and what was.
@@ -50,6 +54,10 @@ class Budget:
         max_tokens: Tokens of prompts and answers.
         max_cost: US dollars.
         prices: `"input"` and `"output"`, in dollars for a million tokens.
+
+    Attributes:
+        spent: What was spent here.
+        before: What was spent before the run was interrupted, which limits are on as well.
     """
 
     def __init__(
@@ -57,7 +65,7 @@ class Budget:
     ) -> None:
         self.limits = {"calls": max_calls, "tokens": max_tokens, "cost": max_cost}
         self.prices = prices
-        self.spent = Spent()
+        self.spent, self.before = Spent(), Spent()
         self._held: dict[int, Spent] = {}
         self._lock = threading.Lock()
 
@@ -69,7 +77,7 @@ class Budget:
         """
         most = self.price(request.prompt_tokens, request.longest_answer)
         with self._lock:
-            held = self.spent
+            held = self.before.plus(self.spent)
             for other in self._held.values():
                 held = held.plus(other)
             for name, limit in self.limits.items():

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, Literal, TypeVar
 
 from teachrl.configurable import Configurable
 from teachrl.llm.arguments import check_arguments, is_variable
 from teachrl.llm.asking import Answer, Asker
+from teachrl.llm.budget import Spent
 from teachrl.llm.errors import SwitchedOff
 from teachrl.llm.requests import Message
 from teachrl.llm.urls import read_address, without_secrets
@@ -44,7 +46,8 @@ class LLM(Configurable):
         deadline: Seconds for one question, with waiting, retries and repair.
         retries: Requests after the first when the endpoint is overloaded, broken or unreachable.
         concurrency: Requests at a time, in this process.
-        max_calls: Requests in the life of this object, retries included; None for no limit.
+        max_calls: Requests in the life of this object, and of a run that is resumed, retries included; None for no
+            limit.
         max_tokens: Tokens of prompts and answers, likewise.
         max_cost: US dollars, likewise; needs `prices`.
         prices: US dollars for a million tokens, `{"input": 0.15, "output": 0.6}`.
@@ -55,6 +58,7 @@ class LLM(Configurable):
     """
 
     _asker: Asker | None = None
+    _before = Spent()
     _closed = False
     _making = threading.Lock()
 
@@ -146,13 +150,25 @@ class LLM(Configurable):
         return self._ready().ask(messages, schema, check, version)
 
     def scalars(self) -> dict[str, float]:
-        """Returns what was asked and spent so far, for logs.
+        """Returns what was asked and spent since the process began, for logs.
 
         `llm/asked` questions, `llm/hits` answers from the cache, `llm/repaired` answers right at the second attempt,
         `llm/calls` requests, `llm/tokens` (`llm/input_tokens`, `llm/output_tokens`), `llm/cost` in US dollars,
         `llm/estimated` requests whose tokens are an estimate, `llm/failures/<kind>` questions without an answer.
         """
         return (self._asker or Asker(self)).scalars()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns what was spent so far, for a run that is resumed to stay within the same limits."""
+        spent = self._before if self._asker is None else self._asker.budget.before.plus(self._asker.budget.spent)
+        return asdict(spent)
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continues from a `state_dict`: limits are on what was spent then, too, unless it was this object that did."""
+        here = Spent() if self._asker is None else self._asker.budget.spent
+        self._before = Spent(**state).without(here)
+        if self._asker is not None:
+            self._asker.budget.before = self._before
 
     def close(self) -> None:
         """Closes connections and cache and ends all waiting; later questions are refused with `SwitchedOff`."""
@@ -165,7 +181,7 @@ class LLM(Configurable):
             self._asker.close()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name not in ("_asker", "_closed")}
+        return {name: value for name, value in self.__dict__.items() if name not in ("_asker", "_before", "_closed")}
 
     def _ready(self) -> Asker:
         with self._making:
@@ -174,4 +190,5 @@ class LLM(Configurable):
                     raise SwitchedOff("This client is closed; make a new one to ask more.")
                 check_arguments(super().init_args)
                 self._asker = Asker(self)
+                self._asker.budget.before = self._before
             return self._asker

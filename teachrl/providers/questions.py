@@ -108,13 +108,16 @@ class Questions:
         return {"plans/failed": float(len(self._failed)), **refused, **model}
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns the failures; plans are in the model's cache."""
+        """Returns the failures and what the model has spent; plans are in its cache."""
+        spent = self._llm.state_dict() if isinstance(self._llm, LLM) else None
         with self._lock, self._checking:
-            return {"failed": dict(self._failed), "refused": dict(self._refused)}
+            return {"failed": dict(self._failed), "refused": dict(self._refused), "spent": spent}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continues from a `state_dict`."""
         self._failed, self._refused = OrderedDict(state["failed"]), Counter(state["refused"])
+        if isinstance(self._llm, LLM) and state["spent"] is not None:
+            self._llm.load_state_dict(state["spent"])
 
     def close(self) -> None:
         """Lets go of the cache."""

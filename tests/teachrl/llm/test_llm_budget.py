@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -31,6 +33,25 @@ def test_calls_are_limited_and_retries_count(make):
         assert llm.ask(question(1), SCHEMA, even).source == "cache"
         assert len(server.requests) == 3
     assert llm.scalars()["llm/failures/budget_spent"] == 1
+
+
+def test_a_resumed_run_stays_within_the_limits(make):
+    with LLMServer([{"x": 4}]) as server:
+        before = make(server.url, mode="live", max_calls=3)
+        for number in (1, 2):
+            before.ask(question(number), SCHEMA, even)
+        state = json.loads(json.dumps(before.state_dict()))
+        before.load_state_dict(state)  # the object that spent it does not count it twice
+        after = make(server.url, mode="live", max_calls=3)
+        after.load_state_dict(state)
+        assert after.state_dict() == state
+        for llm in (before, after):
+            llm.ask(question(3), SCHEMA, even)
+            assert llm.state_dict()["calls"] == 3
+            with pytest.raises(BudgetSpent, match="max_calls=3 calls: 3 are spent"):
+                llm.ask(question(4), SCHEMA, even)
+        assert after.scalars()["llm/calls"] == 1  # since the process began
+        assert copy.copy(after).state_dict()["calls"] == 0
 
 
 def test_a_budget_of_nothing_calls_nothing(make):

@@ -246,6 +246,17 @@ def test_the_state_goes_round(levels, begin):
     assert plans(other) == {"fallback": 6}
 
 
+def test_budgets_are_those_of_the_whole_run(levels, script, begin):
+    with LLMServer(script) as server:
+        provider = begin(server.url, max_calls=1, wait=True, mode="live")
+        provider.plan(levels[0])
+        other = begin(server.url, max_calls=1, wait=True, mode="live")
+        other.load_state_dict(provider.state_dict())
+        with pytest.warns(RuntimeWarning, match="max_calls=1"):
+            other.plan(levels[1])
+    assert len(server.requests) == 1
+
+
 def test_a_provider_is_made_of_a_model_or_its_description(tmp_path, levels):
     spec = {"class_path": "LLM", "init_args": {"model": "m", "mode": "replay", "cache": str(tmp_path)}}
     nested = {"class_path": "teachrl.providers.asked.Asked", "init_args": {"llm": spec, "fallback": "none"}}
