@@ -61,6 +61,8 @@ _HOMES = {
     "MiniGridViews": "teachrl_envs.minigrid.views",
     "Planner": "teachrl_envs.minigrid.planner",
 }
+REGISTERED_BY = {"MiniGrid-": "minigrid", "BabyAI-": "minigrid"}
+"""The modules that register ids of other projects, by how these begin."""
 
 
 def __getattr__(name: str) -> Any:

@@ -21,14 +21,19 @@ Wrapping = tuple[Callable[..., gymnasium.Env[Any, Any]], dict[str, Any]]
 def find_spec(env_id: str) -> EnvSpec:
     """Finds a registered environment, `"module:Id"` imports the module first.
 
+    A plug-in that has a `REGISTERED_BY`, `{"MiniGrid-": "minigrid"}`, spares users the module of ids that begin so.
+
     Raises:
         UnknownName: With the nearest names, if it is not registered.
         InvalidEnvironment: If the module cannot be imported, or it is no name.
     """
-    import_plugins(("envs",))
+    plugins = import_plugins(("envs",))
     if not isinstance(env_id, str):  # data that users wrote
         raise InvalidEnvironment(f"An environment is named by its id, e.g. 'TeachRL/PointMass-v0', got {env_id!r}.")
     module, _, name = env_id.rpartition(":")
+    if not module and name not in registry:
+        known = {prefix: by for plugin in plugins for prefix, by in getattr(plugin, "REGISTERED_BY", {}).items()}
+        module = next((by for prefix, by in known.items() if name.startswith(prefix)), "")
     try:
         if module:
             importlib.import_module(module)

@@ -5,6 +5,8 @@ import gymnasium as gym
 import pytest
 
 import teachrl_envs
+from teachrl import make_vec
+from teachrl.errors import UnknownName
 
 
 def test_importing_registers_and_stays_light():
@@ -39,3 +41,11 @@ def test_made_environments_carry_no_wrappers(env_id):
     env = gym.make(env_id)
     assert env.unwrapped is env
     assert env.spec.id == env_id
+
+
+def test_minigrids_own_ids_need_no_module():
+    words = "from teachrl import make_vec; print(make_vec('MiniGrid-DoorKey-5x5-v0', 2).env_id)"
+    found = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=True)
+    assert found.stdout == "MiniGrid-DoorKey-5x5-v0\n"
+    with pytest.raises(UnknownName, match=r"no env 'MiniGrid-DoorKey-5x6-v0'. Did you mean"):
+        make_vec("MiniGrid-DoorKey-5x6-v0", 1)
