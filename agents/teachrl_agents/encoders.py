@@ -170,7 +170,9 @@ def _leaves(
     else:
         raise InvalidStudent(
             f"Networks see Box, Discrete, MultiDiscrete, MultiBinary and Dict spaces of them, got {space}"
-            f"{' at ' + '.'.join(path) if path else ''}. Flatten it, e.g. with gymnasium.wrappers.FlattenObservation."
+            f"{' at ' + '.'.join(path) if path else ''}. Turn it into numbers with a wrapper, e.g. "
+            "gymnasium.wrappers.FlattenObservation, or name the entries to keep: --wrapper "
+            """gymnasium.wrappers.FilterObservation --wrapper.filter_keys '["image", "direction"]'."""
         )
 
 
