@@ -8,9 +8,17 @@ from typing import Any
 import numpy as np
 
 from teachrl.lessons import Bools, Floats
-from teachrl.subgoals import Subgoal
+from teachrl.subgoals import Layout, Layouts, Subgoal
 
 _REMEMBERED = 4096  # texts whose vectors are kept
+
+
+def named_cells(plan: list[Subgoal], layouts: Layouts, layout: Layout) -> list[Subgoal]:
+    """Returns a plan in which cells without a name are called by what lies in them."""
+    if all(s.text or s.kind != "position" for s in plan):
+        return plan
+    there = {(thing.x, thing.y): thing for thing in layouts.cells(layout)}
+    return [s if s.text or s.kind != "position" else there.get((s.x, s.y), s) for s in plan]
 
 
 class Wording:

@@ -178,10 +178,7 @@ class Classroom(VectorEnv[Any, Any, Any]):
     def _start(self, mask: Bools, repeat: bool = False) -> dict[str, Any]:
         """Begins episodes in the masked environments; returns the environments' infos."""
         ended = np.flatnonzero(mask)
-        if repeat:
-            lessons, episode_seeds = self._ledger.repeated(ended)
-        else:
-            lessons, episode_seeds = self.curriculum.next(len(ended))
+        lessons, episode_seeds = self._ledger.repeated(ended) if repeat else self.curriculum.next(len(ended))
         options = {"reset_mask": mask, "lessons": lessons}
         self._raw, infos = self.envs.reset(seed=episode_seeds, options=options)
         self._ledger.begin(ended, lessons, episode_seeds, self._raw)
@@ -284,7 +281,7 @@ class Classroom(VectorEnv[Any, Any, Any]):
         goals = None if self._goals is None else self._goals[ended]
         final = self._see(take(self._raw, ended), goals, np.zeros(len(ended), dtype=bool), ended)
         episodes = self._ledger.close(ended, step.terminated, infos)
-        self.counters.tokens = self._tokens_before + sum(teacher.tokens for teacher in self._roster.teachers)
+        self.count_tokens()
         self.counters.episodes += 0 if self._permanent_only else len(episodes)
         self._fresh.extend(episodes)
         self._roster.update(Report(self.counters.total_steps, tuple(episodes)))
@@ -319,9 +316,8 @@ class Classroom(VectorEnv[Any, Any, Any]):
         following, rewards, terminated, truncated, infos = self.step(actions)
         done = np.flatnonzero(terminated | truncated)
         final = put(following, done, self._final) if len(done) else following
-        executed = cast(Step, self.last).executed
         return Experience(
-            observations, executed, rewards, following, final, terminated, truncated, first,
+            observations, cast(Step, self.last).executed, rewards, following, final, terminated, truncated, first,
             self.last_ids, self.last_learn, told_success(infos, self.num_envs),
         )  # fmt: skip
 
@@ -341,8 +337,11 @@ class Classroom(VectorEnv[Any, Any, Any]):
     def report(self, rollout: Rollout) -> None:
         """Hands a rollout to the teachers."""
         self.counters.updates += 1
-        rollout = replace(rollout, student=self.index)
-        self._roster.update(Report(self.counters.total_steps, (), rollout))
+        self._roster.update(Report(self.counters.total_steps, (), replace(rollout, student=self.index)))
+
+    def count_tokens(self) -> None:
+        """Brings the counter of language-model tokens up to date, as the end of an episode does."""
+        self.counters.tokens = self._tokens_before + sum(teacher.tokens for teacher in self._roster.teachers)
 
     def take_episodes(self) -> list[Episode]:
         """Returns the episodes that have ended since the last call, the newest 10,000 at most."""
@@ -354,6 +353,7 @@ class Classroom(VectorEnv[Any, Any, Any]):
 
     def state_dict(self) -> dict[str, Any]:
         """Returns the running episodes, the teachers and the random state as data."""
+        self.count_tokens()
         running = self._raw is not None
         states = self.envs.get_state(~self._none) if running and self.envs.restorable else None
         return {

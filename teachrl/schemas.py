@@ -122,7 +122,7 @@ class Schema:
         for flag in flags:
             self._take(flag, given, texts, nested)
         for name, about in nested.items():
-            given[name] = self._make(name, to_config(texts.pop(name, None) or given[name]), *about)
+            given[name] = self.make(name, to_config(texts.pop(name, None) or given[name]), *about)
         missing = [name for name in self.required if name not in {*given, *texts}]
         if missing and not partial:
             written = ", ".join(f"{self.prefix}{self.parameters[name]}" for name in missing)
@@ -157,7 +157,7 @@ class Schema:
     def _prepare(self, name: str, value: Any) -> Any:
         """Makes objects of nested descriptions, and whole numbers of 1e6 where a whole number is meant."""
         if isinstance(value, Mapping) and "class_path" in value:
-            return self._make(name, value)
+            return self.make(name, value)
         if isinstance(value, Mapping):
             return {k: self._prepare(name, v) for k, v in value.items()}
         if isinstance(value, list | tuple):
@@ -194,7 +194,7 @@ class Schema:
                 )
             nested.setdefault(name, []).append(Flag(tuple(rest), flag.value))
 
-    def _make(self, name: str, described: Any, *flags: Flag) -> Any:
+    def make(self, name: str, described: Any, *flags: Flag) -> Any:
         """Makes a nested object, with the flags that are about it: `--teacher.editor.lr` is about `--teacher.editor`.
 
         Its short name is looked up in the table that the class has for this parameter, if it has one, and else among

@@ -49,6 +49,6 @@ def knowing(seeds: Sequence[int], env: str = ENV) -> Callable[[list[dict[str, st
 def settle(provider: Asked, seconds: float = 30.0) -> None:
     """Waits until nothing is asked any more."""
     until = time.monotonic() + seconds
-    while time.monotonic() < until and provider.scalars()["plans/open"]:
+    while time.monotonic() < until and provider.scalars()["asked/open"]:
         time.sleep(0.005)
-    assert provider.scalars()["plans/open"] == 0
+    assert provider.scalars()["asked/open"] == 0

@@ -18,7 +18,15 @@ from teachrl.llm.breaker import Breaker
 from teachrl.llm.budget import Budget, Spent
 from teachrl.llm.cache import Cache, cache_path
 from teachrl.llm.calls import Caller
-from teachrl.llm.errors import KINDS, CacheMiss, InvalidAnswer, LLMError, NotConfigured, SwitchedOff, Unavailable
+from teachrl.llm.errors import (
+    KINDS,
+    CacheMiss,
+    InvalidAnswer,
+    LLMError,
+    NotConfigured,
+    SwitchedOff,
+    Unavailable,
+)
 from teachrl.llm.json_schema import check_schema, is_strict
 from teachrl.llm.replies import Reply
 from teachrl.llm.requests import Message, Request, make_body, repair_turn
@@ -66,13 +74,18 @@ class Asker:
         self._closed = False
 
     def ask(
-        self, messages: Sequence[Message], schema: Mapping[str, Any], check: Callable[[Any], T], version: str
+        self,
+        messages: Sequence[Message],
+        schema: Mapping[str, Any],
+        check: Callable[[Any], T],
+        version: str,
+        fits: Mapping[str, Any] | None,
     ) -> Answer[T]:
         """See `LLM.ask`."""
         self._learn(schema)
         self._count("asked")
         try:
-            return self._ask(messages, schema, check, version)
+            return self._ask(messages, schema, check, version, fits)
         except LLMError as error:
             self._count(f"failures/{error.kind}")
             raise
@@ -103,7 +116,12 @@ class Asker:
             cache.close()
 
     def _ask(
-        self, messages: Sequence[Message], schema: Mapping[str, Any], check: Callable[[Any], T], version: str
+        self,
+        messages: Sequence[Message],
+        schema: Mapping[str, Any],
+        check: Callable[[Any], T],
+        version: str,
+        fits: Mapping[str, Any] | None,
     ) -> Answer[T]:
         if self.llm.mode == "off":
             raise SwitchedOff("mode='off': nothing is asked.")
@@ -115,7 +133,7 @@ class Asker:
             reply, took = self._reply(request, caller, cache, deadline)
             live, spent = live or took.calls > 0, spent.plus(took)
             try:
-                value = check(read_answer(reply.whole_text(), schema))
+                value = check(read_answer(reply.whole_text(), schema if fits is None else fits))
             except TeachrlError as error:
                 mistake = str(error)
             else:
@@ -175,7 +193,7 @@ class Asker:
 
     def _address(self) -> Address:
         if not self.llm.model:
-            raise NotConfigured("No model is named: LLM(model=..., base_url=...), as the endpoint calls it.")
+            raise NotConfigured.nameless()
         base_url = self.llm.base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI
         return read_address(base_url, self.llm.allow_http)
 

@@ -15,7 +15,7 @@ from teachrl.configurable import Configurable
 from teachrl.llm.arguments import check_arguments, is_variable
 from teachrl.llm.asking import Answer, Asker
 from teachrl.llm.budget import Spent
-from teachrl.llm.errors import SwitchedOff
+from teachrl.llm.errors import NotConfigured, SwitchedOff
 from teachrl.llm.requests import Message
 from teachrl.llm.urls import read_address, without_secrets
 
@@ -117,9 +117,11 @@ class LLM(Configurable):
 
         Raises:
             InvalidHyperparameter: If one has an impossible value.
-            NotConfigured: If `base_url` is no address, or none that a key may be sent to.
+            NotConfigured: If no model is named, or `base_url` is no address, or none that a key may be sent to.
         """
-        check_arguments(super().init_args)
+        check_arguments(self)
+        if not self.model and self.mode != "off":
+            raise NotConfigured.nameless()
         if self.base_url:
             read_address(self.base_url, self.allow_http)
 
@@ -129,6 +131,7 @@ class LLM(Configurable):
         schema: Mapping[str, Any],
         check: Callable[[Any], T],
         version: str = "",
+        fits: Mapping[str, Any] | None = None,
     ) -> Answer[T]:
         """Asks, and returns what `check` makes of the answer.
 
@@ -138,16 +141,17 @@ class LLM(Configurable):
         Args:
             messages: The conversation, each with `role` and `content`.
             schema: What the answer must be like, in the part of JSON Schema that `teachrl.llm.json_schema` knows.
-            check: Gets the answer as data that fits the schema, returns what it means, and raises `InvalidAnswer` (or
+            check: Gets the answer as data that fits, returns what it means, and raises `InvalidAnswer` (or
                 another `TeachrlError`) with a sentence that the model can act on.
             version: The prompt's version, a part of what answers are cached under.
+            fits: The schema that answers are checked against before `check` sees them, where that is not `schema`.
 
         Raises:
             LLMError: If there is no valid answer: `NotConfigured`, `Unavailable`, `InvalidAnswer`, `BudgetSpent`,
                 `CacheMiss` or `SwitchedOff`.
             InvalidHyperparameter: If the arguments or the schema are wrong.
         """
-        return self._ready().ask(messages, schema, check, version)
+        return self._ready().ask(messages, schema, check, version, fits)
 
     def scalars(self) -> dict[str, float]:
         """Returns what was asked and spent since the process began, for logs.
@@ -188,7 +192,7 @@ class LLM(Configurable):
             if self._asker is None:
                 if self._closed:
                     raise SwitchedOff("This client is closed; make a new one to ask more.")
-                check_arguments(super().init_args)
+                check_arguments(self)
                 self._asker = Asker(self)
                 self._asker.budget.before = self._before
             return self._asker

@@ -25,6 +25,11 @@ class NotConfigured(LLMError):
 
     kind = "not_configured"
 
+    @classmethod
+    def nameless(cls) -> NotConfigured:
+        """The error for a model without a name."""
+        return cls("No model is named: LLM(model=..., base_url=...), as the endpoint calls it.")
+
 
 class Unavailable(LLMError):
     """An endpoint that is down, slow, overloaded, refuses the request, or failed so lately that it is not asked."""

@@ -7,13 +7,16 @@ import threading
 import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass
+from itertools import takewhile
 from queue import SimpleQueue
 from typing import Any, ClassVar
 
 import numpy as np
 
 from teachrl._checks import check_count, check_flag
+from teachrl.llm import LLM
 from teachrl.llm.errors import LLMError, NotConfigured, Unavailable
 from teachrl.providers.askers import Askers
 from teachrl.providers.provider import SubgoalProvider
@@ -28,6 +31,7 @@ FAILURES = 3
 """Failures of the endpoint in a row after which `prepare` gives up."""
 UNUSED = 300
 """Answers of which none was ever used, after which a warning says so."""
+ONCE = "Said once for each kind of failure; how many plans came from where is counted."
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +96,18 @@ class Asked(SubgoalProvider):
         self._mode = getattr(self._model, "mode", "live")
         self._lock = threading.Lock()
         self._open: set[str] = set()
-        self._rest_until, self._news = 0.0, ""
+        self._rest_until = 0.0
+        self._news: list[str] = []
+        self._told: set[str] = set()
         self._answered, self._used = 0, 0
         self._threads = max(1, int(getattr(self._model, "concurrency", 1)))
         self._askers: Askers[Layout] = Askers(self._ask, self._threads, OPEN)
 
     def _begin_model(self) -> Any:
+        """Returns the model; of one that was handed in a copy, whose budgets are this run's, and which ends with it."""
         from teachrl.providers import PROVIDERS, _made
 
-        model = _made(self.llm, "language model", PROVIDERS)
+        model = copy(self.llm) if isinstance(self.llm, LLM) else _made(self.llm, "language model", PROVIDERS)
         if callable(check := getattr(model, "validate", None)):
             check(None)
         return model
@@ -148,7 +155,8 @@ class Asked(SubgoalProvider):
                 the endpoint failed several times in a row. What was answered until then was yielded before.
         """
         failures = 0
-        for layout, error in self._each(levels):
+        final: list[LLMError] = []  # once there is one, no more is asked, but what is under way is waited for
+        for layout, error in self._each(takewhile(lambda _: not final, levels)):
             if error is None and (found := self._questions.recall(layout)) is not None:
                 yield Prepared(layout, self.counted(found.source, list(found.plan)), found.source)
             elif isinstance(error, PASSING):
@@ -157,7 +165,9 @@ class Asked(SubgoalProvider):
                 yield Prepared(layout, *self._instead(layout), str(error))
             failures = failures + 1 if isinstance(error, Unavailable) else 0
             if isinstance(error, FINAL) or (error is not None and failures >= FAILURES):
-                raise error
+                final.append(error)
+        if final:
+            raise final[0]
 
     def _each(self, levels: Iterable[Layout]) -> Iterator[tuple[Layout, LLMError | None]]:
         """Yields each layout and why it has no answer; a few more than there are threads are under way at a time."""
@@ -212,8 +222,11 @@ class Asked(SubgoalProvider):
             self._answered += error is None
             if isinstance(error, FINAL) and self._rest_until < math.inf:
                 self._rest_until = math.inf
-                self._news = f"The language model is asked nothing more in this run, the fallback plans: {error}"
-            elif isinstance(error, Unavailable):
+                self._news.append(f"The language model is asked nothing more in this run, {self._standing_in}: {error}")
+            elif error is not None and error.kind not in self._told and self._rest_until < math.inf:
+                self._told.add(error.kind)
+                self._news.append(f"The language model has no plan for a level, {self._standing_in}. {error} {ONCE}")
+            if isinstance(error, Unavailable):
                 self._rest_until = max(self._rest_until, time.monotonic() + PAUSE)
         if self._rest_until == math.inf:
             self._askers.close()
@@ -228,20 +241,25 @@ class Asked(SubgoalProvider):
     def _warn(self) -> None:
         """Warns, in the run's own thread, of what came up in others."""
         with self._lock:
-            news, self._news = self._news, ""
-            if not news and self._used == 0 and self._answered >= UNUSED:
+            news, self._news = self._news, []
+            if self._used == 0 and self._answered >= UNUSED:
                 self._used = 1
-                news = (
+                news.append(
                     f"The language model planned {self._answered} levels, none of which came again: its plans are not "
                     "used. Give the run levels that come again, --teacher Levels, or ask ahead of need, "
                     "`teachrl plan-subgoals`."
                 )
-        if news:
-            warnings.warn(news, RuntimeWarning, stacklevel=3)
+        for line in news:
+            warnings.warn(line, RuntimeWarning, stacklevel=3)
+
+    @property
+    def _standing_in(self) -> str:
+        return "nobody plans in its place" if self._fallback is None else "the fallback plans"
 
     def scalars(self) -> dict[str, float]:
         """Returns how many plans came from where, the refusals by reason, and the model's calls, tokens and cost."""
-        return super().scalars() | {"plans/open": float(len(self._open))} | self._questions.scalars()
+        self._warn()  # a run that begins no more episodes hears of it as well
+        return super().scalars() | {"asked/open": float(len(self._open))} | self._questions.scalars()
 
     def state_dict(self) -> dict[str, Any]:
         """Returns the counts, what the model could not answer, and the fallback's state."""
@@ -256,7 +274,7 @@ class Asked(SubgoalProvider):
             self._fallback.load_state_dict(state["fallback"])
 
     def close(self) -> None:
-        """Asks nothing more; returns at once, whatever is being waited for. A model that was handed in stays open."""
+        """Asks nothing more; returns at once, whatever is being waited for. A stranger's object stays open."""
         self._askers.close()
         self._questions.close()
         if self._model is not self.llm:

@@ -74,6 +74,8 @@ PUBLISHED: dict[str, dict[str, Rates]] = {
     },
 }
 """Published rates, by preset and MiniGrid's id."""
+SIMULATED = "simulated"
+"""How everything begins that plans with errors are counted as."""
 _DOORS_ONLY = ("KeyCorridor", "MultiRoom")
 
 
@@ -89,7 +91,8 @@ class Noisy(SubgoalProvider):
 
     A wrong position is shifted by d = max(1, round(x)) cells, x ~ N(mean, std), to a place drawn uniformly from those
     at Manhattan distance d in the grid (from the whole grid if there is none). The published errors are those of all
-    positions, right ones included; the mean and std of wrong ones are taken such that these come out.
+    positions, right ones included; the mean and std of wrong ones are taken such that these come out, but for what does
+    not fit into the grid.
 
     A wrong object is another one of the layout's, drawn uniformly, of doors alone in KeyCorridor and MultiRoom; where
     there is no other (a MultiRoom with one door), the right one stays, so that fewer are wrong than the rate says.
@@ -147,7 +150,7 @@ class Noisy(SubgoalProvider):
     def name(self) -> str:
         """What its plans are counted as: the preset, or `simulated` where a rate was given."""
         own = (self.accuracy, self.mean, self.std) == (None, None, None)
-        return self.preset if own else "simulated"
+        return self.preset if own else SIMULATED
 
     def plan(self, layout: Layout) -> list[Subgoal]:
         """Returns the planner's subgoals with errors, none if there is no solution."""

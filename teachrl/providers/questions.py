@@ -16,6 +16,8 @@ FINAL = (BudgetSpent, SwitchedOff, NotConfigured)
 """Failures after which there is no point in asking anything more."""
 PASSING = (Unavailable, *FINAL)
 """Failures that are not the question's fault: it may be asked again."""
+ANYTHING: dict[str, Any] = {}
+"""The schema that answers must fit here: whatever is wrong with one, `Checker` says it, and counts it."""
 KEPT = 20_000
 """Plans, and failures, that are held in memory."""
 
@@ -79,7 +81,9 @@ class Questions:
     def _ask(self, llm: Any, layout: Layout) -> LLMError | None:
         try:
             told = messages(layout, self._most, getattr(self._layouts, "rules", RULES))
-            answer = llm.ask(told, schema(layout, self._most), lambda data: self._check(layout, data), PROMPT_VERSION)
+            answer = llm.ask(
+                told, schema(layout, self._most), lambda data: self._check(layout, data), PROMPT_VERSION, fits=ANYTHING
+            )
         except LLMError as error:
             missed = llm is self._memory and isinstance(error, CacheMiss)
             if not missed and not isinstance(error, PASSING):
@@ -99,13 +103,13 @@ class Questions:
             return Checker(self._layouts, layout, self._most, self._refused)(data)
 
     def scalars(self) -> dict[str, float]:
-        """Returns the layouts without a plan, the refusals by reason, and what the model says of itself."""
+        """Returns how many layouts have no plan, the refusals by reason, and what the model says of itself."""
         with self._checking:
             refused = {f"refused/{reason}": float(times) for reason, times in sorted(self._refused.items())}
         model = dict(self._llm.scalars())
         if self._memory is not None:
             model["llm/hits"] = model.get("llm/hits", 0.0) + self._memory.scalars()["llm/hits"]
-        return {"plans/failed": float(len(self._failed)), **refused, **model}
+        return {"asked/failed": float(len(self._failed)), **refused, **model}
 
     def state_dict(self) -> dict[str, Any]:
         """Returns the failures and what the model has spent; plans are in its cache."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,20 +13,27 @@ import numpy as np
 
 from teachrl._checks import check
 from teachrl.errors import InvalidTeacher
+from teachrl.providers.noisy import SIMULATED
 from teachrl.providers.provider import SubgoalProvider
 from teachrl.subgoals import Layout, Layouts, Subgoal
 
 FORMAT = "teachrl-plans-1"
+UNMET = 32
+"""Levels of which none is in the file, after which a warning says so."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Record:
-    """One answer; `relative` cells are seen from where the agent begins, and `lost` ones are not cells."""
+    """One answer; `relative` cells are seen from where the agent begins, and `lost` ones are not cells.
+
+    The errors of one that is `simulated` are meant, as `Noisy` made them.
+    """
 
     subgoals: list[Subgoal]
     digest: str = ""
     relative: bool = False
     lost: int = 0
+    simulated: bool = False
 
 
 class Recorded(SubgoalProvider):
@@ -34,7 +42,7 @@ class Recorded(SubgoalProvider):
     The file is what `teachrl plan-subgoals` writes, or a list of published answers, `[{"seed": 3, "positions":
     [[x, y], ...]}, ...]` (or `"relative"`, cells seen from where the agent begins). Those are found by seed alone,
     which a teacher of seeds must set, such as `Levels`. Subgoals that cannot be meant in the level are left out and
-    counted, and a plan for another level under the same seed is not used.
+    counted, but for those of `Noisy`, whose errors are meant. A plan for another level under the same seed is not used.
 
     Args:
         path: The file.
@@ -60,6 +68,7 @@ class Recorded(SubgoalProvider):
             InvalidHyperparameter: If there is no such fallback.
         """
         super().begin(layouts, rng)
+        self._missed = 0
         check(self, "fallback", self.fallback in ("Planner", "none"), "'Planner' or 'none'")
         data = _read(self.path)
         self._env_id, plans = "", data
@@ -108,7 +117,20 @@ class Recorded(SubgoalProvider):
         plan = [] if record is None else self._placed(layout, record)
         if plan:
             return self.counted("recorded", plan)
+        self._warn()
         return self.counted("fallback", self.layouts.oracle(layout) if self.fallback == "Planner" else [])
+
+    def _warn(self) -> None:
+        """Says so if nothing that was asked for is in the file."""
+        self._missed += 1
+        if self._missed == UNMET and not self._counts.get("plans/recorded"):
+            warnings.warn(
+                f"None of the first {UNMET} levels has a plan in {self.path}: "
+                f"{'the planner plans' if self.fallback == 'Planner' else 'nobody plans'} in its place. Let the run "
+                "play the levels that were recorded, --teacher Levels --teacher.seeds 0:1000.",
+                RuntimeWarning,
+                stacklevel=3,
+            )
 
     def _found(self, layout: Layout) -> _Record | None:
         if self._by_digest and (record := self._by_digest.get(layout.digest)) is not None:
@@ -124,6 +146,8 @@ class Recorded(SubgoalProvider):
         plan = [Subgoal(s.x + x, s.y + y) for s in record.subgoals] if record.relative else record.subgoals
         if record.lost:
             self.count("refused/form", record.lost)
+        if record.simulated:
+            return [s for s in plan if 0 <= s.x < layout.width and 0 <= s.y < layout.height]
         return self.accepted(layout, plan)
 
 
@@ -152,7 +176,8 @@ def _record(plan: Any) -> _Record:
         subgoals = _listed(plan, "subgoals")
         if wrong := [s for s in subgoals if not isinstance(s, dict)]:
             raise TypeError(f"a subgoal is a dict, got {wrong[0]!r}.")
-        return _Record([Subgoal.from_data(s) for s in subgoals], digest)
+        simulated = str(plan.get("source", "")).startswith(SIMULATED)
+        return _Record([Subgoal.from_data(s) for s in subgoals], digest, simulated=simulated)
     name = "positions" if "positions" in plan else "relative"
     cells = _listed(plan, name)
     found = [Subgoal(*c) for c in cells if _is_cell(c)]

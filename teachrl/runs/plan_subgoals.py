@@ -23,7 +23,7 @@ from teachrl.runs.collected import environment_flags
 from teachrl.runs.console import Progress
 from teachrl.runs.plan_file import PlanFile
 from teachrl.runs.plan_scores import Accuracy
-from teachrl.runs.planning import Planning
+from teachrl.runs.planning import STANDING_IN, Planning
 from teachrl.setups import provided
 from teachrl.subgoals import Layout, Layouts
 from teachrl.teachers.tasks.levels import as_seeds
@@ -32,7 +32,7 @@ from teachrl.vector import LessonVectorEnv, make_vec
 _ENVS = 16
 _ASIDE = {
     *("base_url", "key_env", "mode", "cache", "timeout", "deadline", "retries", "concurrency", "allow_http", "wait"),
-    *("max_calls", "max_tokens", "max_cost", "prices"),
+    *("max_calls", "max_tokens", "max_cost", "prices", "fallback"),
 }  # what says how a provider is asked, and nothing of what it answers
 
 
@@ -50,6 +50,8 @@ class PlannedLevels:
         accuracy: How the provider's own plans compare with the planner's, None if there are none.
         seconds: How long it took.
         env_kwargs: Arguments of the environment's constructor.
+        kind: How the subgoals will be shown.
+        problem: Why a language model gave no plan, most of the times that it gave none; empty if it always did.
     """
 
     out: str
@@ -61,6 +63,8 @@ class PlannedLevels:
     accuracy: Accuracy | None
     seconds: float
     env_kwargs: dict[str, Any] = field(default_factory=dict, repr=False)
+    kind: str = "position"
+    problem: str = ""
 
     @property
     def command(self) -> str:
@@ -68,11 +72,18 @@ class PlannedLevels:
         words = ["teachrl", "train", *environment_flags(self.env, self.env_kwargs, ())]
         words += ["--teacher", "Levels", "--teacher.seeds", self.seeds]
         words += ["--teacher", "WordsAsBeacons", "--teacher.provider", "Recorded", "--teacher.provider.path", self.out]
+        words += ["--teacher.kind", self.kind] if self.kind != "position" else []
         return shlex.join(words)
+
+    @property
+    def own(self) -> int:
+        """How many plans are the provider's own."""
+        return sum(number for name, number in self.sources.items() if name not in (*STANDING_IN, "missing"))
 
     def __str__(self) -> str:
         sources = ", ".join(f"{name} {number:,}" for name, number in self.sources.items())
         lines = [f"{self.out}: plans for {self.levels:,} levels of {self.env} in {self.seconds:.3g} s: {sources}"]
+        lines += [f"mostly because: {self.problem}"] if self.problem else []
         refused = {n.removeprefix("refused/"): v for n, v in self.counts.items() if n.startswith("refused/") and v}
         lines += ["refused: " + ", ".join(f"{name} {number:,.0f}" for name, number in refused.items())] * bool(refused)
         lines += [f"against the planner: {self.accuracy}"] if self.accuracy is not None else []
@@ -85,7 +96,7 @@ class PlannedLevels:
 
     def show(self) -> None:
         """Writes what there is, and how to train with it, to the standard output."""
-        print(f"{self}\nTrain with these plans:\n  {self.command}")
+        print(f"{self}\nTrain with these plans:\n  {self.command}" if self.own else self)
 
 
 def plan_subgoals(
@@ -136,19 +147,24 @@ def plan_subgoals(
         layouts: Layouts = provided(envs, "layouts")
         file = PlanFile(out, envs.env_id, env_kwargs, _described(planner, kind, seed))
         work = Planning(planner, layouts, file, len(wanted), seed)
+        work.begin()
         try:
             work.run(_levels(envs, layouts, wanted), progress)
         except (LLMError, KeyboardInterrupt) as error:
-            error.add_note(f"{_result(work, out, env, seeds, env_kwargs)}\nThe same command goes on from here.")
+            error.add_note(f"{_result(work, out, env, seeds, env_kwargs, kind)}\nThe same command goes on from here.")
             raise
-        return _result(work, out, env, seeds, env_kwargs)
+        return _result(work, out, env, seeds, env_kwargs, kind)
 
 
-def _result(work: Planning, out: str, env: str, seeds: str | list[int], env_kwargs: dict[str, Any]) -> PlannedLevels:
+def _result(
+    work: Planning, out: str, env: str, seeds: str | list[int], env_kwargs: dict[str, Any], kind: str
+) -> PlannedLevels:
     sources, accuracy = work.result(), work.comparison.result()
     named = seeds if isinstance(seeds, str) else ",".join(str(seed) for seed in seeds)
     levels = sum(sources.values())
-    return PlannedLevels(out, env, named, levels, sources, work.counts(), accuracy, work.seconds, dict(env_kwargs))
+    return PlannedLevels(
+        out, env, named, levels, sources, work.counts(), accuracy, work.seconds, dict(env_kwargs), kind, work.problem()
+    )
 
 
 def _check(env: str, out: str, seeds: Any, seed: int, most: int) -> list[int]:

@@ -43,6 +43,7 @@ class Planning:
         self._rng = np.random.default_rng(seed)
         self._begun = time.monotonic()
         self.sources: Counter[str] = Counter()
+        self._problems: Counter[str] = Counter()
         self.comparison = Comparison()
 
     @property
@@ -50,13 +51,20 @@ class Planning:
         """How long it has taken so far."""
         return time.monotonic() - self._begun
 
+    def begin(self) -> None:
+        """Starts the provider.
+
+        Raises:
+            TeachrlError: If it cannot provide.
+        """
+        self._provider.begin(self._layouts, self._rng)
+
     def run(self, levels: Iterable[Layout], progress: Progress) -> None:
         """Plans for the levels; the file is written at the end, however that comes about.
 
         Raises:
             LLMError: If a language model cannot be asked any more.
         """
-        self._provider.begin(self._layouts, self._rng)
         with closing(self._provider), closing(Display(progress, self._total)) as display:
             try:
                 for item in self._items(self._new(levels)):
@@ -69,6 +77,10 @@ class Planning:
         """Returns the plans by source; `missing` are those that there are none of yet."""
         missing = self._total - sum(self.sources.values())
         return dict(self.sources.most_common()) | ({"missing": missing} if missing else {})
+
+    def problem(self) -> str:
+        """Returns why most of the plans that are missing are so, in the model's words; empty if none is."""
+        return next((problem for problem, _ in self._problems.most_common(1)), "")
 
     def counts(self) -> dict[str, float]:
         """Returns what the provider counted."""
@@ -94,6 +106,8 @@ class Planning:
             yield Prepared(layout, plan, _source(before, self._provider.scalars()))
 
     def _take(self, item: Prepared) -> None:
+        if item.problem:
+            self._problems[item.problem] += 1
         if item.source:
             plan = Planned(int(item.layout.seed or 0), item.layout.digest, item.plan, item.source)
             self._file.add(plan)

@@ -133,6 +133,7 @@ class Session:
         self.console.show(self.log.newest)
 
     def _counters(self) -> dict[str, int]:
+        self.classroom.count_tokens()
         return {name: getattr(self.classroom.counters, name) for name in self.classroom.counters.__slots__}
 
     def _findings(self, evaluation: Evaluation) -> dict[str, float]:

@@ -20,6 +20,7 @@ from teachrl.runs.run import Run
 from teachrl.runs.seen import report_seen
 from teachrl.runs.session import Session
 from teachrl.runs.settings import Select, Settings
+from teachrl.runs.sources import sources
 from teachrl.runs.threads import limited_threads
 from teachrl.runs.video import choose, film, film_title
 from teachrl.student import Student
@@ -162,6 +163,8 @@ def _finish(session: Session) -> Run:
     directory.write_meta({"status": "finished", "ended": utc(), "steps": session.clock.steps, "result": line})
     session.console.close()
     session.console.say(line)
+    for found in sources([session.log.newest]):
+        session.console.say(str(found))
     report_seen(directory, session.classroom.teachers, evaluation, session.console.say)
     session.console.say(str(directory.path))
     return Run(

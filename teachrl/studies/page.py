@@ -17,6 +17,7 @@ from teachrl.studies.page_facts import differences, facts, flatten, trouble
 from teachrl.studies.page_json import clean, to_json
 from teachrl.studies.page_map import Drawn, map_data, mastery_data
 from teachrl.studies.page_runs import RunFiles
+from teachrl.studies.page_sources import sources_data
 from teachrl.studies.page_transfer import transfer_data
 
 Data = dict[str, Any]
@@ -67,6 +68,7 @@ def study_data(declared: Declared, outcomes: Sequence[Outcome], analysis: Analys
             "analysis": _analysis(analysis),
             "curves": curves(declared, outcomes),
             "distillation": distillation_data(runs),
+            "sources": sources_data(runs),
             "profiles": profiles(declared, outcomes),
             "map": curriculum,
             "mastery": mastery_data(runs),
@@ -110,6 +112,7 @@ def run_data(directory: str | os.PathLike[str]) -> Data:
             "final": outcome.final,
             "curves": curves(declared, [outcome]),
             "distillation": distillation_data(runs),
+            "sources": sources_data(runs),
             "map": curriculum,
             "mastery": mastery_data(runs),
             "transfer": transfer_data(runs, curriculum["axes"]),

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from teachrl.advice import RuleBased
 from teachrl.configurable import to_config
 from teachrl.configuration import instantiate, is_complete, load_config, parse_spec, resolve_class, to_yaml
 from teachrl.errors import InvalidHyperparameter, InvalidRun, UnknownName
@@ -15,7 +16,7 @@ from teachrl.flags import read_flags
 from teachrl.schemas import Schema, load_yaml
 from teachrl.student import Student
 from teachrl.teacher import Teacher
-from teachrl.teachers import ALPGMM, Uniform
+from teachrl.teachers import ALPGMM, LLMTasks, Uniform
 
 
 class Pupil(Student):
@@ -123,6 +124,13 @@ def test_a_config_that_is_not_one(tmp_path: Path, text: str, message: str) -> No
 def test_a_config_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InvalidRun, match="cannot be read: No such file"):
         load_config(tmp_path / "missing.yaml")
+
+
+def test_what_describes_an_object_is_told_like_the_object() -> None:
+    described = LLMTasks(provider={"class_path": "RuleBased", "init_args": {"beyond": 0.2}})
+    assert to_config(described) == to_config(LLMTasks(provider=RuleBased(beyond=0.2)))
+    unknown = {"class_path": "NoSuchThing"}
+    assert to_config(LLMTasks(provider=unknown))["init_args"]["provider"] == unknown  # whoever needs it will say so
 
 
 def test_completeness() -> None:

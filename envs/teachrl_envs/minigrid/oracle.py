@@ -1,9 +1,10 @@
 """Subgoals of the shortest solution, as Words as Beacons lists them (https://arxiv.org/abs/2410.08632).
 
 MultiRoom: each door on the way, then the goal. KeyCorridor: key, locked door, ball. ObstructedMaze: boxes or keys,
-blocking balls, locked doors, in the order in which they are dealt with, then the ball. DoorKey: key, door, goal.
-FourRooms: the goal. The paper has no list for Memory; here it is the cell from which the hint is seen, if the agent
-must walk there, then the cell beside the answer.
+blocking balls, locked doors, in the order in which the shortest solution deals with them, then the ball (on 1Dlhb it
+moves the blocking ball first, where the published list has the box first). DoorKey: key, door, goal. FourRooms: the
+goal. The paper has no list for Memory; here it is the cell from which the hint is seen, if the agent must walk there,
+then the cell beside the answer.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 "use strict";
-// What differs between the arms, what went wrong, and what the numbers were made with.
+// What differs between the arms, who planned, what went wrong, and what the numbers were made with.
 
 function drawSettings(data) {
   const { labels, rows } = data.differences;
@@ -17,6 +17,19 @@ function drawSettings(data) {
     el("tbody", {}, common.map((r) => el("tr", {}, el("td", { class: "code" }, r.name), value(r.value))))))) : null;
   return section("settings", rows.length + common.length > 0,
     rows.length ? [note("What differs between variants. A dash: it has no such setting."), table] : null, shared);
+}
+
+/** Who planned: a model's or a file's results are its own only as far as its plans were used. */
+function drawSources(data, look) {
+  const rows = data.sources.map((s) => {
+    const total = Object.values(s.counts).reduce((sum, n) => sum + n, 0);
+    const words = Object.entries(s.counts).map(([name, n]) => `${name} ${thousands(n)} (${num(100 * n / total, 3)}\u00a0%)`).join(", ");
+    return [{ node: [swatch(look[s.variant]), s.variant], key: s.variant }, { node: s.teacher, key: s.teacher },
+      { node: plural(total, s.what.slice(0, -1)), key: total }, { node: words, key: null }];
+  });
+  section("sources", rows.length > 0,
+    note("Plans and answers that teachers were given in training, in all runs together. A fallback stands in where a model or a file has none: by default the planner, which knows everything, so that what was learned from it is not the model's."),
+    rows.length ? sortable("sources-table", [{ name: "variant", style: "name" }, { name: "teacher", style: "words" }, { name: "in all", number: true }, { name: "by source", style: "words" }], rows) : null);
 }
 
 function drawTrouble(data) {

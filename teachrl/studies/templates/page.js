@@ -13,6 +13,7 @@ function draw(data) {
   drawCausal(data, look);
   drawCurves(data, look);
   drawDistillation(data, look);
+  drawSources(data, look);
   drawCurriculum(data, look);
   drawMastery(data, look);
   drawTransfer(data, look);

@@ -16,7 +16,7 @@ from gymnasium import spaces
 from teachrl import seeds
 from teachrl._checks import check, check_count, check_flag, check_number, check_share
 from teachrl._pursuit import Ints, Pursuit, Recent
-from teachrl._wording import Wording
+from teachrl._wording import Wording, named_cells
 from teachrl.errors import InvalidHyperparameter, InvalidTeacher
 from teachrl.lessons import Array, Bools, Floats, Lesson, Observations, Step
 from teachrl.providers import make_encoder, make_provider
@@ -152,12 +152,12 @@ class WordsAsBeacons(Teacher):
     def _ask(self) -> tuple[SubgoalProvider, Layouts]:
         """Returns the provider and the layouts, started on first use: an evaluation has neither."""
         if self._known is None:
+            layouts: Layouts = self.setup.provided("layouts")
             if self.horizon is None and self.setup.max_episode_steps is None:
                 raise InvalidHyperparameter(
                     f"WordsAsBeacons.horizon must be given where the environment has no time limit, got None for "
                     f"{self.setup.env_id}. It is the number of steps in which a bonus decays to nothing."
                 )
-            layouts: Layouts = self.setup.provided("layouts")
             provider = make_provider(self.provider)
             provider.kind, provider.env_id = self.kind, self.setup.env_id
             provider.begin(layouts, np.random.default_rng(seeds.branch(self.setup.seed, 0)))
@@ -181,10 +181,11 @@ class WordsAsBeacons(Teacher):
             return []
         provider, layouts = self._ask()
         seed = lesson.seed if lesson.start is None else None  # elsewhere the level is not as the seed made it
-        plan = provider.plan(Unread(layouts, observations, row, self.setup.env_id, seed))
+        layout = Unread(layouts, observations, row, self.setup.env_id, seed)
+        plan = provider.plan(layout)
         if wrong := [s for s in plan if s.x < 0 or s.y < 0]:
             raise _outside(provider, wrong[0])
-        return plan
+        return plan if self._wording is None else named_cells(plan, layouts, layout)
 
     def _look(self, observations: Observations) -> None:
         """Notes where the agents are and what is in the subgoals' cells."""

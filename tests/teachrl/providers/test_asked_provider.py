@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 
 from llm_server import LLMServer, Reply
-from planned_levels import answer, oracle, settle
+from planned_levels import MOST, answer, oracle, settle
 from teachrl.errors import InvalidHyperparameter
 from teachrl.llm import LLM, NotConfigured
 from teachrl.providers import asked, make_provider
 from teachrl.providers.asked import Asked
 from teachrl_envs.minigrid.layouts import MiniGridLayouts
+
+pytestmark = pytest.mark.filterwarnings("ignore:The language model has no plan")
 
 
 def plans(provider):
@@ -36,7 +38,7 @@ def test_the_fallback_plans_until_the_answer_is_there(levels, script, begin):
     assert found["plans/live"] + found["plans/fallback"] == 4
     assert found["plans/live"] >= 1
     assert found["plans/fallback"] >= 1
-    assert (found["llm/calls"], found["llm/tokens"], found["plans/failed"]) == (1, 42, 0)
+    assert (found["llm/calls"], found["llm/tokens"], found["asked/failed"]) == (1, 42, 0)
 
 
 def test_a_second_run_makes_no_call(levels, script, begin):
@@ -85,8 +87,8 @@ def test_waiting_gives_the_models_plan_at_once(levels, script, begin):
     [
         ({"kind": "position", "colour": "", "x": 24, "y": 24}, "cannot be reached"),
         ({"kind": "goal", "colour": "green", "x": 21, "y": 2}, "There is no green goal at \\(21, 2\\)"),
-        ({"kind": "position", "colour": "", "x": 30, "y": 2}, "must be one of"),
-        ({"kind": "dragon", "colour": "", "x": 21, "y": 2}, "must be one of"),
+        ({"kind": "position", "colour": "", "x": 30, "y": 2}, "x 30, y 2 is outside the grid"),
+        ({"kind": "dragon", "colour": "", "x": 21, "y": 2}, "the kind one of position, door, goal"),
         ("not JSON at all", "not JSON"),
     ],
 )
@@ -101,14 +103,62 @@ def test_a_wrong_answer_is_repaired(wrong, told, levels, begin):
     assert provider.scalars()["llm/repaired"] == 1
 
 
-def test_refusals_are_counted_by_reason(levels, begin):
-    item = {"kind": "position", "colour": "", "x": 24, "y": 24}
-    with LLMServer([{"subgoals": [item, item]}]) as server:
+@pytest.mark.parametrize(
+    ("changed", "times", "reason"),
+    [
+        ({"x": 24, "y": 24}, 2, "unreachable"),
+        ({"x": 99}, 2, "outside"),
+        ({"kind": "goal"}, 2, "absent"),
+        ({"kind": "dragon"}, 2, "form"),
+        ({}, MOST + 1, "number"),
+    ],
+)
+def test_refusals_are_counted_by_reason(changed, times, reason, levels, begin):
+    item = {"kind": "position", "colour": "", "x": 1, "y": 1} | changed
+    with LLMServer([{"subgoals": [item] * times}]) as server:
         provider = begin(server.url, wait=True)
         provider.plan(levels[0])
         provider.plan(levels[0])
-    assert provider.scalars()["refused/unreachable"] == 4  # two subgoals, twice
+    found = {name: number for name, number in provider.scalars().items() if name.startswith("refused/")}
+    assert found == {f"refused/{reason}": 2 if reason == "number" else 4}  # two subgoals, twice
     assert len(server.requests) == 2  # and not again
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("replies", "fallback", "said"),
+    [
+        ([Reply(status=500)], "Planner", r"no plan for a level, the fallback plans\. .*\(500\)"),
+        (["{}"], "none", "no plan for a level, nobody plans in its place\\. m gave no valid answer"),
+    ],
+)
+def test_who_plans_instead_is_said_once(replies, fallback, said, levels, begin, monkeypatch):
+    monkeypatch.setattr(asked, "PAUSE", 0.0)
+    with LLMServer(replies) as server:
+        provider = begin(server.url, fallback=fallback, mode="live")
+        provider.plan(levels[0])
+        with pytest.warns(RuntimeWarning, match=said):
+            settle(provider)
+        provider.plan(levels[1])
+        settle(provider)
+        provider.plan(levels[2])
+        settle(provider)
+    assert len(server.requests) > 2
+
+
+def test_a_model_that_is_handed_in_is_asked_through_a_copy(levels, script, begin):
+    with LLMServer(script) as server:
+        one, model = begin(server.url, wait=True, mode="live"), None
+        one.plan(levels[0])
+        model = one.llm
+        other = Asked(model, wait=True)
+        other.begin(MiniGridLayouts(), np.random.default_rng(0))
+        other.plan(levels[1])
+        assert [p.scalars()["llm/calls"] for p in (one, other)] == [1, 1]  # each has budgets of its own
+        assert model.scalars()["llm/calls"] == 0
+        other.close()
+        one.plan(levels[2])
+    assert len(server.requests) == 3
 
 
 def test_a_fenced_answer_will_do(levels, begin):
@@ -125,7 +175,7 @@ def test_what_was_wrong_twice_is_not_asked_again(levels, begin):
         again = begin(server.url)  # another run finds the wrong answers in the cache
         assert again.plan(levels[0]) == oracle(levels[0])
     assert len(server.requests) == 2
-    assert provider.scalars()["plans/failed"] == again.scalars()["plans/failed"] == 1
+    assert provider.scalars()["asked/failed"] == again.scalars()["asked/failed"] == 1
     assert plans(again) == {"fallback": 1}
 
 
@@ -151,9 +201,9 @@ def test_a_server_that_is_not_there(levels, begin):
     for layout in levels * 5:  # it is left alone for a while
         provider.plan(layout)
     found = provider.scalars()
-    assert found["plans/open"] == 0
+    assert found["asked/open"] == 0
     assert found["llm/failures/unavailable"] == 1
-    assert found["plans/failed"] == 0
+    assert found["asked/failed"] == 0
     assert plans(provider) == {"fallback": 31}
 
 
@@ -175,9 +225,9 @@ def test_a_budget_that_is_spent_ends_all_asking(levels, script, begin):
         provider.plan(levels[0])
         settle(provider)
         provider.plan(levels[1])
-        settle(provider)
         with pytest.warns(RuntimeWarning, match="asked nothing more in this run, the fallback plans: max_calls=1"):
-            provider.plan(levels[2])
+            settle(provider)
+        provider.plan(levels[2])
         assert [provider.plan(layout) for layout in levels] == [oracle(layout) for layout in levels]
     assert len(server.requests) == 1
     assert plans(provider) == {"fallback": 8, "live": 1}
@@ -187,14 +237,15 @@ def test_without_a_key_training_goes_on(levels, begin, monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     provider = begin("https://llm.example/v1")
     provider.plan(levels[0])
-    settle(provider)
     with pytest.warns(RuntimeWarning, match="no key for llm.example: put it into the environment"):
-        assert provider.plan(levels[0]) == oracle(levels[0])
+        settle(provider)
+    assert provider.plan(levels[0]) == oracle(levels[0])
 
 
 def test_a_model_without_a_name_is_an_error(levels, begin):
     with pytest.raises(NotConfigured, match="No model is named"):
-        begin(model="").plan(levels[0])
+        begin(model="")
+    assert begin(model="", mode="off").plan(levels[0]) == oracle(levels[0])
 
 
 @pytest.mark.parametrize("wrong", [{"most": 0}, {"wait": "yes"}, {"timeout": -1.0}])
@@ -209,7 +260,7 @@ def test_the_line_has_an_end(levels, begin, monkeypatch):
         provider = begin(server.url, concurrency=1)
         for layout in levels:
             provider.plan(layout)
-        assert provider.scalars()["plans/open"] <= 3
+        assert provider.scalars()["asked/open"] <= 3
 
 
 def test_levels_that_never_come_again_are_warned_of(levels, script, begin, monkeypatch):
@@ -218,9 +269,9 @@ def test_levels_that_never_come_again_are_warned_of(levels, script, begin, monke
         provider = begin(server.url)
         for layout in levels[:3]:
             provider.plan(layout)
-        settle(provider)
         with pytest.warns(RuntimeWarning, match="planned 3 levels, none of which came again.*--teacher Levels"):
-            provider.plan(levels[3])
+            settle(provider)
+        provider.plan(levels[3])
         settle(provider)
         provider.plan(levels[4])  # once
 
@@ -231,7 +282,7 @@ def test_a_layout_that_breaks_the_check_breaks_no_thread(levels, script, begin, 
         monkeypatch.setattr(MiniGridLayouts, "refusal", lambda *_: 1 / 0)
         provider.plan(levels[0])
         settle(provider)
-    assert provider.scalars()["plans/failed"] == 1
+    assert provider.scalars()["asked/failed"] == 1
 
 
 def test_the_state_goes_round(levels, begin):
@@ -279,7 +330,13 @@ def test_many_threads_at_once(levels, script, begin):
     assert len(server.requests) == len(levels)
 
 
-@pytest.mark.parametrize("source", ["LLM", {"class_path": "LLM", "init_args": {"model": "m", "mode": "off"}}])
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"class_path": "LLM", "init_args": {"model": "m"}},
+        {"class_path": "LLM", "init_args": {"model": "m", "mode": "off"}},
+    ],
+)
 def test_a_model_made_from_a_name_is_closed(source, monkeypatch):
     closed = []
     monkeypatch.setattr(LLM, "close", lambda llm: closed.append(llm))

@@ -104,9 +104,9 @@ def test_an_unknown_model(server, tmp_path):
     layout = read_levels([0])[0]
     assert provider.plan(layout) == oracle(layout)
     until = time.monotonic() + 60
-    while provider.scalars()["plans/open"] and time.monotonic() < until:
+    while provider.scalars()["asked/open"] and time.monotonic() < until:
         time.sleep(0.1)
     found = provider.scalars()
     assert found["llm/calls"] == 1
     assert found["llm/failures/not_configured"] + found["llm/failures/unavailable"] == 1, found
-    assert found["plans/failed"] == 0
+    assert found["asked/failed"] == 0

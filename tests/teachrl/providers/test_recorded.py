@@ -59,6 +59,27 @@ def test_a_plan_for_another_level_under_the_same_seed_is_not_used(tmp_path: Path
     assert recorded.scalars() == {"plans/fallback": 1.0, "refused/level": 1.0}
 
 
+def test_the_errors_of_a_simulated_model_are_shown_as_they_were_made(tmp_path: Path) -> None:
+    level = a_layout()
+    noise = answer(Subgoal(5, 0), Subgoal(3, 4), GOAL, seed=1, digest=level.digest) | {"source": "simulated-qwen"}
+    refused = HallLayouts()
+    refused.refusal = lambda layout, subgoal: "cannot be reached"  # type: ignore[method-assign]
+    recorded = Recorded(write(tmp_path, document(noise)))
+    recorded.begin(refused, np.random.default_rng(0))
+    assert recorded.plan(level) == [Subgoal(5, 0), GOAL]  # (3, 4) is not in the hall
+    assert recorded.scalars() == {"plans/recorded": 1.0}
+
+
+def test_a_file_that_has_none_of_the_levels_is_told(tmp_path: Path) -> None:
+    recorded = begun(write(tmp_path, [{"seed": 0, "positions": [[1, 0]]}]), "Hall")
+    for seed in range(1, 32):
+        recorded.plan(a_layout(seed))
+    with pytest.warns(RuntimeWarning, match="None of the first 32 levels .* the planner plans in its place"):
+        recorded.plan(a_layout(32))
+    recorded.plan(a_layout(33))  # once
+    assert recorded.plan(a_layout(0)) == [Subgoal(1, 0)]
+
+
 def test_published_lists_are_read(tmp_path: Path) -> None:
     published = [
         {"seed": 0, "relative": [[2, 0], [7, 0]], "positions": [[3, 0], [7, 0]]},

@@ -71,6 +71,7 @@ def distilled_run(run, place, hacks):
     """A run's directory with the numbers of a distillation."""
     shutil.copytree(run, place)
     rows = distilled(hacks, hacks=bool(hacks))
+    rows[-1] |= {"teacher/WordsAsBeacons/plans/live": 1200.0, "teacher/WordsAsBeacons/plans/fallback": 300.0}
     (place / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return place
 
@@ -120,6 +121,16 @@ def test_distillation_is_drawn_with_its_alarm(open_page):
     assert [len(panel) for panel in page.evaluate(charts)] == [1, 1, 2, 2, 1, 1]
     assert page.evaluate(lines)[1] == []
     assert not open_page("run").is_visible("#distillation")
+
+
+def test_where_plans_came_from_is_told(open_page):
+    row = open_page("taught").locator("#sources-table tbody tr").first
+    assert row.inner_text().split("\t")[1:] == [
+        "WordsAsBeacons",
+        "3,000 plans",
+        "live 2,400 (80.0\u00a0%), fallback 600 (20.0\u00a0%)",
+    ]
+    assert open_page("study").locator("#sources").is_hidden()
 
 
 def test_words_of_the_study_are_words(open_page):

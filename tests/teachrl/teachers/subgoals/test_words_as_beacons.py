@@ -47,6 +47,13 @@ def test_the_last_subgoal_is_shown_and_the_environment_pays_for_it() -> None:
     assert paid == [0.0] * 6 + [1.0]
 
 
+def test_in_words_a_bare_cell_is_called_by_what_lies_there() -> None:
+    named, bare = (teacher(kind="language", provider=Fixed(*plan)) for plan in ((KEY, GOAL), (Subgoal(2, 0), GOAL)))
+    empty = teacher(kind="language", provider=Fixed(Subgoal(5, 0), GOAL))
+    shown = [hall_room(it).observed()[0]["subgoal"][0].tolist() for it in (named, bare, empty)]
+    assert shown[0] == shown[1] != shown[2]
+
+
 def test_what_was_completed_early_is_skipped_and_not_paid() -> None:
     early = teacher(provider=Fixed(DOOR, KEY, Subgoal(5, 0), GOAL))
     goals, paid = lived(hall_room(early), RIGHT, USE, RIGHT, RIGHT, USE, RIGHT, RIGHT)
