@@ -24,9 +24,9 @@ from teachrl.advice.plans import entropy
 from teachrl.advice.questions import Facts, messages
 from teachrl.advice.strategies import advice_in_words, effect, trace
 from teachrl.configurable import Configurable
-from teachrl.errors import InvalidHyperparameter, InvalidTeacher
+from teachrl.errors import InvalidTeacher
 from teachrl.lessons import Lesson, Report
-from teachrl.llm import LLM, SwitchedOff
+from teachrl.llm import SwitchedOff
 from teachrl.state import rng_state, set_rng_state
 from teachrl.teacher import Setup, Teacher
 
@@ -116,11 +116,6 @@ class LLMTasks(Teacher):
         adviser = make_adviser(self.provider)
         if isinstance(adviser, Configurable):
             adviser.validate(setup)
-        if isinstance(adviser, LLM) and not adviser.model and adviser.mode != "off":
-            raise InvalidHyperparameter(
-                "LLMTasks.provider is a language model without a name: LLM(model=..., base_url=...), as the endpoint "
-                "calls it."
-            )
 
     def begin(self, setup: Setup) -> None:
         """Starts a run.

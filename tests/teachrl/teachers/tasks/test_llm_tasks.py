@@ -12,7 +12,7 @@ from teachrl.advice import RuleBased
 from teachrl.classroom import Classroom
 from teachrl.errors import InvalidHyperparameter, InvalidTeacher
 from teachrl.lessons import Report
-from teachrl.llm import LLM
+from teachrl.llm import LLM, NotConfigured
 from teachrl.teachers import LLMTasks
 from teachrl.testing import ToyEnv, check_teacher
 from teachrl.vector import make_vec
@@ -174,7 +174,7 @@ def test_impossible_arguments(arguments, message, make_setup):
 
 
 def test_a_provider_is_checked_before_anything_begins():
-    with pytest.raises(InvalidHyperparameter, match=r"a language model without a name: LLM\(model="):
+    with pytest.raises(NotConfigured, match=r"No model is named: LLM\(model="):
         LLMTasks("LLM").validate(None)
     with pytest.raises(InvalidHyperparameter, match="beyond"):
         LLMTasks({"class_path": "RuleBased", "init_args": {"beyond": 2}}).validate(None)
