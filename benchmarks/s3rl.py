@@ -11,6 +11,7 @@ it is, without a teacher. The area under the curve of the mean return on the val
 from __future__ import annotations
 
 import argparse
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,9 +58,12 @@ CLUSTERS = 4  # the paper's number for SAC
 def record(game: Game, place: Path) -> Path:
     """Trains the teacher and writes down where it has been, unless that was done; returns the file."""
     file, run = place / "teacher.states", place / "teacher"
-    if not (run / "meta.json").is_file():
+    told = json.loads((run / "meta.json").read_text(encoding="utf-8")) if (run / "meta.json").is_file() else {}
+    if not told:
         train(env=game.env, student=SB3(**SAC), steps=game.teacher_steps, num_envs=8, seed=1_000, out=str(run),
               video=0, progress="plain")  # fmt: skip
+    elif told["status"] != "finished":
+        train(resume=str(run), progress="plain")
     if not file.exists():
         collect(
             str(run), env=game.env, episodes=10, snapshot_every=10, out=str(file), seed=1_000, progress="plain"

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any
-
-import numpy as np
 
 from teachrl.errors import InvalidHyperparameter
 
@@ -58,4 +57,4 @@ def check_share(owner: object, name: str) -> None:
 def is_range(value: Any) -> bool:
     """Tells whether a value is a pair of finite numbers (low, high) with low < high."""
     pair = isinstance(value, Sequence) and len(value) == 2 and all(isinstance(v, Real) for v in value)
-    return pair and bool(np.isfinite(value).all()) and bool(value[0] < value[1])
+    return pair and bool(all(map(math.isfinite, value))) and bool(value[0] < value[1])

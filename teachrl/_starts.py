@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import warnings
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
@@ -33,8 +34,9 @@ class StartTeacher(Teacher):
     """Begins lessons at snapshots of a teacher's trajectories; a subclass chooses which, in `draw`.
 
     An exact state begins a lesson of any task, under the lesson's own; a replay state, whose actions would lead
-    elsewhere under another task, only lessons of the task that it was recorded in, and they take its seed. A lesson
-    that no snapshot fits, that has a start already, or that nothing is learned from (`learn=False`) stays as it is.
+    elsewhere under another task, only lessons of the task that it was recorded in, and they take its seed; where nobody
+    sets tasks, a lesson takes its task too. A lesson that no snapshot fits, that has a start already, or that nothing
+    is learned from (`learn=False`) stays as it is.
 
     A file is read when it is needed, before training and never for an evaluation. It is no part of the teacher's
     state; one that has changed since is refused.
@@ -106,6 +108,8 @@ class StartTeacher(Teacher):
         state = self.known.states[snapshot]
         if self.fresh_clock and state.kind == "exact":
             state = replace(state, elapsed=0)
+        if state.kind == "replay" and not self.setup.tasks_are_set:
+            lesson = replace(lesson, task=self._tasks[self.known.episodes[snapshot]][1])
         return replace(lesson, start=state, start_id=snapshot)
 
     def heard(self, episodes: Sequence[Episode]) -> None:
@@ -140,6 +144,14 @@ class StartTeacher(Teacher):
         if len(candidates):
             return self.begun_at(lesson, self.draw(candidates))
         self._unmatched += 1
+        if self._unmatched == RECENT and not any(self._recent):
+            warnings.warn(
+                f"None of the first {RECENT} lessons begins at a snapshot of {type(self).__name__}: the states are "
+                "replays, each for the task that it was recorded in alone, and the task teacher sets others. Leave the "
+                "task teacher out (--disable tasks), or let it set the recorded tasks.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
         return lesson
 
     def _fitting(self, lesson: Lesson) -> Ints:
@@ -147,7 +159,10 @@ class StartTeacher(Teacher):
         if self._exact.all():
             return self._whole
         asked = _as_asked(lesson.task, self.setup)
-        same = np.array([_same_task(task, asked) for task in self._tasks])
+        if self.setup.tasks_are_set:
+            same = np.array([_same_task(task, asked) for task in self._tasks])
+        else:
+            same = np.array([possible for possible, _ in self._tasks])
         return np.flatnonzero(self._exact | same[self.known.episodes])
 
     def update(self, report: Report) -> None:

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from teachrl.errors import InvalidHyperparameter, TeachrlError, UnknownName
+from teachrl.errors import InvalidHyperparameter, UnknownName
 
 
 class Configurable:
@@ -59,8 +59,7 @@ class Configurable:
 def to_config(value: Any) -> Any:
     """Turns an object into plain data: class path and arguments for a Configurable, its repr for what is not data."""
     if isinstance(value, Configurable):
-        arguments = {k: to_config(_made(value, k, v)) for k, v in value.init_args.items()}
-        return {"class_path": value.class_path, "init_args": arguments}
+        return {"class_path": value.class_path, "init_args": {k: to_config(v) for k, v in value.init_args.items()}}
     if isinstance(value, Mapping):
         return {str(k): to_config(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
@@ -70,18 +69,6 @@ def to_config(value: Any) -> Any:
     if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
         return value.item()
     return repr(value)
-
-
-def _made(owner: Configurable, name: str, value: Any) -> Any:
-    """Makes the object that an argument describes, as reading the configuration will; then both are told alike."""
-    if not (isinstance(value, Mapping) and "class_path" in value):
-        return value
-    from teachrl.schemas import Schema
-
-    try:
-        return Schema(type(owner)).make(name, value)
-    except TeachrlError:
-        return value  # whoever takes the argument will say what is wrong with it
 
 
 def is_data(value: Any) -> bool:

@@ -33,8 +33,30 @@ def to_yaml(kwargs: Mapping[str, Any]) -> str:
 
     What is not data is written as its repr; `is_complete` tells whether there is any.
     """
-    data = {k: to_config(_plain(v)) for k, v in kwargs.items() if k not in PLACES}
+    data = {k: to_data(_plain(v)) for k, v in kwargs.items() if k not in PLACES}
     return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=100)
+
+
+def to_data(value: Any) -> Any:
+    """Turns an object into plain data as `to_config` does, and what its arguments describe as if they were the objects.
+
+    So `provider={"class_path": "Noisy"}` is told with all its defaults, as it will be when it is read again.
+    """
+    if isinstance(value, list | tuple):
+        return [to_data(item) for item in value]
+    if not isinstance(value, Configurable):
+        return to_config(value)
+    arguments = {name: to_data(_made(value, name, given)) for name, given in value.init_args.items()}
+    return {"class_path": value.class_path, "init_args": arguments}
+
+
+def _made(owner: Configurable, name: str, value: Any) -> Any:
+    if not (isinstance(value, Mapping) and "class_path" in value):
+        return value
+    try:
+        return Schema(type(owner)).make(name, value)
+    except TeachrlError:
+        return value  # whoever takes the argument will say what is wrong with it
 
 
 def is_complete(config: Mapping[str, Any]) -> bool:

@@ -50,6 +50,7 @@ def make_setup(classroom: Classroom, teacher: Teacher, seed: np.random.SeedSeque
         executed=lambda: classroom.executed,
         seen=lambda observations: classroom._observer.beginning(observations),
         made_with=envs.made_with,
+        tasks_are_set=classroom._roster.sets_tasks is not None,
         unrestorable="" if envs.restorable else envs.unrestorable or "it has no get_state().",
         provided=lambda name: provided(envs, name),
         get_gamma=lambda: classroom.gamma,

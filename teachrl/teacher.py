@@ -98,6 +98,7 @@ class Setup:
         seen: `seen(observations)` returns what the student sees of observations (B, *o; all views) that begin episodes:
             its view, with null goals; refuses where teachers transform observations.
         unrestorable: Why lessons cannot start from exact states, empty where they can.
+        tasks_are_set: Whether a teacher sets tasks; elsewhere they are uniform.
         made_with: The environments' `"env_kwargs"` and `"wrappers"` as data, None where they are not known.
     """
 
@@ -121,6 +122,7 @@ class Setup:
     get_gamma: Callable[[], float] = field(default=_undiscounted, repr=False)
     seen: Callable[[Observations], Observations] = field(default=_as_shown, repr=False)
     unrestorable: str = ""
+    tasks_are_set: bool = False
     made_with: Mapping[str, Any] | None = None
 
     @property

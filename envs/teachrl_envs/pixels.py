@@ -11,6 +11,7 @@ from gymnasium import spaces
 from gymnasium.utils import RecordConstructorArgs
 from numpy.typing import NDArray
 
+from teachrl._headless import draw_without_display
 from teachrl.errors import InvalidEnvironment, InvalidHyperparameter
 from teachrl.observations import has_views
 
@@ -124,6 +125,7 @@ def reacher_pixels(
     check_render_mode(render_mode)
     if find_spec("mujoco") is None:
         raise InvalidEnvironment("TeachRL/ReacherPixels-v0 needs MuJoCo: pip install 'teachrl[mujoco]'.")
+    draw_without_display()
     height, width = size
     camera = {"trackbodyid": 0, "lookat": np.array([0.0, 0.0, 0.01])}
     env = gym.make(

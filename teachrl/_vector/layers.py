@@ -42,3 +42,9 @@ def may_keep_state(layer: Any) -> bool:
     """Tells whether a wrapper is one of Gymnasium's that may keep a state of its own, and does not hand it over."""
     known = isinstance(layer, _STATELESS) or hasattr(type(layer), "get_wrapper_state")
     return type(layer).__module__.startswith("gymnasium.wrappers.") and not known
+
+
+def is_strange(layer: Any) -> bool:
+    """Tells whether a wrapper is of others, who have not said what it keeps."""
+    known = type(layer).__module__.partition(".")[0] in ("gymnasium", "teachrl", "teachrl_envs")
+    return not known and not hasattr(type(layer), "get_wrapper_state")

@@ -12,7 +12,7 @@ import gymnasium
 import numpy as np
 from gymnasium import wrappers
 
-from teachrl._vector.layers import layers, may_keep_state
+from teachrl._vector.layers import is_strange, layers, may_keep_state
 from teachrl._vector.restorable import Restorable
 from teachrl.observations import equal
 from teachrl.snapshots import Adapter, State, find_adapter
@@ -44,7 +44,8 @@ def with_states(env: Env, recipe: Recipe) -> Env:
     adapter, made_for_it = found
     if seen := [type(layer).__name__ for layer in layers(env) if isinstance(layer, _SEEN_BY)]:
         return Restorable(env, adapter, f"{', '.join(seen)} would show the scratch copy that is to prove it.")
-    return Restorable(env, adapter, _fault(env, recipe, adapter, _STEPS if made_for_it else _STEPS_OF_DERIVED))
+    steps = _STEPS if made_for_it and not any(map(is_strange, layers(env))) else _STEPS_OF_DERIVED
+    return Restorable(env, adapter, _fault(env, recipe, adapter, steps))
 
 
 def _fault(env: Env, recipe: Recipe, adapter: Adapter, steps: int) -> str:
@@ -67,19 +68,40 @@ def _prove(env: Env, recipe: Recipe, adapter: Adapter, steps: int) -> str:
             return "its maker gives the same environment every time, so there is no scratch copy to prove it on."
         try:
             what = replay_fault(Restorable(scratch, adapter), steps)
+            if not what and (kept := _kept_by_strangers(scratch)):
+                return f"{kept}. {_advice(scratch, adapter)}"
             return what and f"in the replay self-test of {type(adapter).__name__}, {what}. {_advice(scratch, adapter)}"
         finally:
             scratch.close()
 
 
 def _advice(env: Env, adapter: Adapter) -> str:
-    suspects = [type(layer).__name__ for layer in layers(env) if may_keep_state(layer)]
+    suspects = [type(layer).__name__ for layer in layers(env) if may_keep_state(layer) or is_strange(layer)]
     if not suspects:
         return f"{type(adapter).__name__} must save all that the next steps depend on."
     return (
         f"The wrapper {', '.join(suspects)} may keep a state of its own: leave it out, or give it get_wrapper_state() "
         "and set_wrapper_state(data)."
     )
+
+
+def _kept_by_strangers(env: Env) -> str:
+    """Says which wrapper of others changes while it is played, empty if none does; a counter may act much later."""
+    strangers = [layer for layer in layers(env) if is_strange(layer)]
+    if not strangers:
+        return ""
+    env.reset(seed=0)
+    before = [_own_data(layer) for layer in strangers]
+    env.step(env.action_space.sample())
+    for layer, was in zip(strangers, before, strict=True):
+        now = _own_data(layer)
+        if changed := [name for name in now if name not in was or not alike(was[name], now[name], 0.0)]:
+            return f"the wrapper {type(layer).__name__} keeps a state of its own ({', '.join(changed)})"
+    return ""
+
+
+def _own_data(layer: Any) -> dict[str, Any]:
+    return {name: copy.deepcopy(value) for name, value in vars(layer).items() if name != "env" and not _not_data(value)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import Any, cast
 import gymnasium
 from gymnasium.envs.registration import EnvSpec, load_env_creator
 
+from teachrl._headless import draw_without_display
 from teachrl._vector.proof import with_states
 from teachrl._vector.resolve import Wrapping
 from teachrl.errors import EnvironmentFailed, InvalidEnvironment, InvalidHyperparameter, TeachrlError
@@ -70,6 +71,8 @@ class Recipe:
             InvalidEnvironment: If the result is not a `gymnasium.Env`.
             EnvironmentFailed: If its constructor, or a wrapper's, raises.
         """
+        if self.render_mode == "rgb_array":
+            draw_without_display()
         if isinstance(self.maker, EnvSpec):
             env = self.guarded(gymnasium.make, self.maker, disable_env_checker=True, **self.kwargs)
         else:

@@ -101,6 +101,7 @@ def collect_states(
         with generators_kept(seed), closing(Console(progress, f"{env}, states", episodes, "episodes")) as console:
             for done in scout.play(episodes):
                 console.show({"episodes": float(done)})
+        scout.check_replays()
         found = scout.trajectories(guide.gamma, teacher=repr(to_config(who.policy)))
     file = (found.best(keep) if keep else found).save(out)
     command = _command(environment_flags(env, env_kwargs, wrappers), str(file))

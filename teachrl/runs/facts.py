@@ -15,7 +15,7 @@ from typing import Any
 
 _PACKAGES = (
     "teachrl", "gymnasium", "numpy", "torch", "stable-baselines3", "sb3-contrib", "scikit-learn", "scipy", "numba",
-    "box2d",
+    "box2d", "minigrid", "mujoco",
 )  # fmt: skip
 
 

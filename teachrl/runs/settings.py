@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
-from teachrl.configurable import is_data, to_config
+from teachrl.configurable import is_data
+from teachrl.configuration import to_data
 from teachrl.errors import InvalidHyperparameter, InvalidStudent, InvalidTeacher
 from teachrl.runs.loggers import check_loggers
 from teachrl.student import Student
@@ -71,7 +72,7 @@ class Settings:
 
     def config(self) -> dict[str, Any]:
         """Returns the settings as data: what is not data becomes its repr."""
-        config = {f.name: to_config(getattr(self, f.name)) for f in fields(self)}
+        config = {f.name: to_data(getattr(self, f.name)) for f in fields(self)}
         return {name: _without_addresses(value) for name, value in config.items()}
 
     def is_data(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -12,7 +13,7 @@ from teachrl import seeds
 from teachrl.errors import InvalidEnvironment, InvalidStudent, InvalidTeacher
 from teachrl.ledger import Ledger
 from teachrl.lessons import Array, Bools, Episode, Floats, Lesson, Observations
-from teachrl.observations import as_actions, has_views
+from teachrl.observations import as_actions, equal, has_views, take
 from teachrl.policies import as_policy
 from teachrl.snapshots import State, replay_state
 from teachrl.student import Policy
@@ -110,6 +111,7 @@ class _Tape:
     rewards: list[float] = field(default_factory=list)
     actions: Array | None = None
     episode: Episode | None = None
+    shown: Observations = None  # (1, *o; all views) at the last of the snapshots
 
     def replayed(self, env_id: str) -> Iterator[State]:
         """Yields the states, the actions that led there where there is no exact one."""
@@ -199,6 +201,7 @@ class Scout:
             tape.states.append(exact)
             tape.steps.append(step)
             tape.values.append(value)
+            tape.shown = take(self._raw, np.array([i]))
 
     def _step(self, actions: Array) -> Bools:
         """Takes a step; returns where new episodes have begun after it."""
@@ -228,6 +231,25 @@ class Scout:
                 "steps. Give the environment a time limit, e.g. env_kwargs={'max_episode_steps': 1000} or the wrapper "
                 "TimeLimit, there and where students begin at its states."
             )
+
+    def check_replays(self) -> None:
+        """Begins at the last snapshot of each episode that is no exact state, in an environment that has played before.
+
+        Raises:
+            InvalidEnvironment: If the same seed and actions lead elsewhere.
+        """
+        if self._envs.restorable:
+            return
+        with closing(self._envs.make_another(1)) as envs:
+            for tape in self._tapes:
+                *_, state = [None, *tape.replayed(self._envs.env_id)]
+                if state is not None and (why := _led_elsewhere(envs, state, tape.shown)):
+                    raise InvalidEnvironment(
+                        f"{self._envs.env_id} cannot be begun at recorded states. They cannot be saved: "
+                        f"{self._envs.unrestorable or 'it has no get_state().'} And the same seed and actions, played "
+                        f"again, do not lead there: {why}. It keeps something from one episode to the next, such as a "
+                        "simulation that reset does not make anew."
+                    )
 
     def trajectories(self, gamma: float, **about: Any) -> Trajectories:
         """Returns what was taken down.
@@ -267,6 +289,15 @@ class Scout:
             actions=tuple(cast(Array, tape.actions) for tape in tapes),
             **{**(self._envs.made_with or {}), **about},
         )
+
+
+def _led_elsewhere(envs: LessonVectorEnv, state: State, shown: Observations) -> str:
+    """Says what a replay came to if not to where it was recorded, empty if it came there."""
+    try:
+        seen, _ = envs.reset(options={"lessons": [Lesson(state.task, start=state)]})
+    except InvalidEnvironment as error:
+        return str(error).rstrip(".")
+    return "" if equal(seen, shown) else f"another observation after the {len(state.payload['actions'])} actions"
 
 
 def _to_go(rewards: Sequence[float], gamma: float) -> Array:

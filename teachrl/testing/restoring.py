@@ -56,6 +56,10 @@ def check_restorable(
                 tape.states.append(_save(saved, tape))
             tape.play(saved, t, tolerance)
         other.reset(seed=[1])
+        other_actions = draw(other.single_action_space, _APART, 1)
+        for t in range(_APART):
+            if any(over[0] for over in other.step(other_actions[t : t + 1])[2:4]):
+                break
         for k, data in enumerate(tape.states):
             _restore(other, State.from_data(data), tape, k * _APART, tolerance)
             for t in range(k * _APART, k * _APART + actions):

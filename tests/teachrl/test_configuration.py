@@ -10,7 +10,7 @@ import pytest
 
 from teachrl.advice import RuleBased
 from teachrl.configurable import to_config
-from teachrl.configuration import instantiate, is_complete, load_config, parse_spec, resolve_class, to_yaml
+from teachrl.configuration import instantiate, is_complete, load_config, parse_spec, resolve_class, to_data, to_yaml
 from teachrl.errors import InvalidHyperparameter, InvalidRun, UnknownName
 from teachrl.flags import read_flags
 from teachrl.schemas import Schema, load_yaml
@@ -128,9 +128,10 @@ def test_a_config_that_is_not_there(tmp_path: Path) -> None:
 
 def test_what_describes_an_object_is_told_like_the_object() -> None:
     described = LLMTasks(provider={"class_path": "RuleBased", "init_args": {"beyond": 0.2}})
-    assert to_config(described) == to_config(LLMTasks(provider=RuleBased(beyond=0.2)))
+    assert to_data(described) == to_config(LLMTasks(provider=RuleBased(beyond=0.2)))
+    assert to_data([described]) == [to_data(described)]
     unknown = {"class_path": "NoSuchThing"}
-    assert to_config(LLMTasks(provider=unknown))["init_args"]["provider"] == unknown  # whoever needs it will say so
+    assert to_data(LLMTasks(provider=unknown))["init_args"]["provider"] == unknown  # whoever needs it will say so
 
 
 def test_completeness() -> None:

@@ -104,7 +104,8 @@ def teachers_view(observations: Any) -> tuple[NDArray[Any], NDArray[Any]]:
         came = came if isinstance(came, dict) else np.shape(came)
         raise InvalidTeacher(
             f"The planner reads the teacher's view of a TeachRL/MiniGrid game, {{'image': (B, W, H, 3), 'facts': "
-            f"(B, {_FACTS})}}; got {came}. Ask it with view='teacher'."
+            f"(B, {_FACTS})}}; got {came}. Play one of those, e.g. --env TeachRL/MiniGrid-DoorKey-8x8-v0 (MiniGrid's "
+            "own have no such view), and show it all views or view='teacher'."
         )
     return images, facts
 

@@ -6,6 +6,7 @@ import sys
 import gymnasium
 import numpy as np
 import pytest
+from gymnasium import spaces
 
 from teachrl import Classroom, make_vec
 from teachrl.errors import InvalidEnvironment, InvalidHyperparameter, InvalidTeacher
@@ -111,3 +112,36 @@ def test_where_nothing_can_be_written_nothing_is_played(tmp_path, monkeypatch):
         with pytest.raises(InvalidHyperparameter, match=r"cannot be written: .*Pass another file as `out`"):
             gather(GoRight(), SAVED, place)
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+class Wound(gymnasium.Env):
+    """Its spring stays wound from one episode to the next, unless it forgets."""
+
+    observation_space, action_space = spaces.Box(-99, 99, (1,)), spaces.Box(-1, 1, (1,))
+
+    def __init__(self, forgets):
+        self.forgets, self.spring = forgets, 0.0
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.spring, self.time = 0.0 if self.forgets else self.spring, 0
+        return np.float32([self.spring]), {}
+
+    def step(self, action):
+        self.spring, self.time = self.spring + float(action[0]), self.time + 1
+        return np.float32([self.spring]), 0.0, self.time >= 12, False, {}
+
+
+gymnasium.register("Wound-v0", Wound, disable_env_checker=True)
+
+
+@pytest.mark.parametrize("forgets", [True, False])
+def test_replays_that_lead_elsewhere_are_refused(forgets, tmp_path):
+    told = {"env": "Wound-v0", "env_kwargs": {"forgets": forgets}, "episodes": 4, "snapshot_every": 5, "num_envs": 2}
+    file, half = tmp_path / "wound.states", lambda seen: np.full((len(seen), 1), 0.5, np.float32)
+    if forgets:
+        assert len(collect(half, out=str(file), progress="none", **told).trajectories) == 12
+        return
+    with pytest.raises(InvalidEnvironment, match="cannot be begun at recorded states.* do not lead there: another"):
+        collect(half, out=str(file), progress="none", **told)
+    assert not file.exists()

@@ -45,7 +45,8 @@ def begun(make_setup):
     """Begins a teacher in an environment without tasks, or another; `setup` changes what it is told."""
 
     def begin(teacher, task_space=None, seed=0, **setup):
-        teacher.begin(replace(make_setup(task_space, seed), **setup))
+        told = {"tasks_are_set": task_space is not None} | setup
+        teacher.begin(replace(make_setup(task_space, seed), **told))
         return teacher
 
     return begin

@@ -126,6 +126,24 @@ def test_replays_begin_lessons_of_their_own_task_only(walk, begun):
     assert begun(S3RL(outside), BOX).sample_starts([Lesson([1.0])])[0].start is None
 
 
+def test_where_nobody_sets_tasks_lessons_take_those_of_replays(walk, begun):
+    known = walk(
+        (2, 3), kind="replay", tasks=[np.float32([0.5]), np.float32([7.0])]
+    )  # the second is out of bounds here
+    lessons = begun(S3RL(known, clusters=2), BOX, tasks_are_set=False).sample_starts([Lesson([0.75])] * 60)
+    assert {lesson.start_id for lesson in lessons} == {0, 1}
+    assert {float(lesson.task[0]) for lesson in lessons} == {0.5}
+    exact = begun(S3RL(walk((2,), tasks=[np.float32([0.5])])), BOX, tasks_are_set=False)
+    assert exact.sample_starts([Lesson([0.75])])[0].task == [0.75]
+
+
+def test_a_task_teacher_that_never_meets_a_replay_is_told_so(walk, begun):
+    teacher = begun(S3RL(walk((2,), kind="replay", tasks=[np.float32([0.5])])), BOX)
+    teacher.sample_starts([Lesson([0.75])] * 99)
+    with pytest.warns(RuntimeWarning, match="None of the first 100 lessons begins at a snapshot of S3RL"):
+        teacher.sample_starts([Lesson([0.75])])
+
+
 def test_exact_states_begin_lessons_of_any_task(walk, begun):
     known = walk((2,), tasks=[np.float32([0.5])])
     (lesson,) = begun(S3RL(known), BOX).sample_starts([Lesson([0.75])])
