@@ -91,6 +91,11 @@ class Student(Configurable):
         raise NotImplementedError(f"{type(self).__name__} must define granularity")
 
     @property
+    def warm_up(self) -> int:
+        """Environment steps at a run's beginning in which nothing is learned yet, and which cost less."""
+        return 0
+
+    @property
     def policy(self) -> Policy:
         """The policy as it is now."""
         raise NotImplementedError(f"{type(self).__name__} must define policy")

@@ -126,7 +126,7 @@ class Trajectories:
             InvalidEnvironment: If the disk does not take it, or something in it is not data.
         """
         from safetensors import SafetensorError
-        from safetensors.numpy import save_file
+        from safetensors.numpy import save
 
         target = Path(path)
         draft = target.with_name(f".{target.name}.{os.getpid()}.tmp")
@@ -135,7 +135,7 @@ class Trajectories:
             skeleton = json.dumps(encode(_as_tree(self), arrays, "trajectories"), allow_nan=False)
             arrays[_TREE] = np.frombuffer(skeleton.encode("ascii"), np.uint8)
             target.parent.mkdir(parents=True, exist_ok=True)
-            save_file(arrays, draft, {"format": FORMAT, "version": str(VERSION)})
+            draft.write_bytes(save(arrays, {"format": FORMAT, "version": str(VERSION)}))  # save_file's is for us alone
             _flush(draft)
             draft.replace(target)
         except (OSError, SafetensorError, InvalidRun) as error:
@@ -231,7 +231,8 @@ def _read(path: Path) -> dict[str, np.ndarray]:
     from safetensors.numpy import load_file
 
     if not path.is_file():
-        raise InvalidEnvironment(f"The trajectories {path} cannot be read: there is no such file. {_HOW}")
+        where = "" if path.is_absolute() else f" in {Path.cwd()}"
+        raise InvalidEnvironment(f"The trajectories {path} cannot be read: there is no such file{where}. {_HOW}")
     try:
         with safe_open(path, framework="numpy") as file:
             header = file.metadata() or {}

@@ -159,6 +159,11 @@ class SB3(Student):
         """Environment steps of a rollout (n_steps x num_envs), or of an off-policy training cycle."""
         return self.engine.granularity
 
+    @property
+    def warm_up(self) -> int:
+        """Steps that off-policy algorithms collect before they learn."""
+        return int(getattr(self.model, "learning_starts", 0))
+
     def learn(self, steps: int) -> None:
         """Learns for `steps` more environment steps, rounded up to whole granules."""
         self.engine.learn(steps)

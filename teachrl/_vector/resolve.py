@@ -41,6 +41,11 @@ def find_spec(env_id: str) -> EnvSpec:
     except ImportError as error:
         raise InvalidEnvironment(f"{env_id} needs the module {module}, which cannot be imported: {error}") from error
     except gymnasium.error.Error as error:
+        if module and isinstance(getattr(importlib.import_module(module), name, None), type):
+            raise InvalidEnvironment(
+                f"{env_id} is a class, and environments go by registered ids: write gymnasium.register("
+                f"{name + '-v0'!r}, {name}) into {module}.py, and name it {module}:{name}-v0."
+            ) from error
         ours = [known for known in registry if known.startswith("TeachRL/")]
         hint = "`teachrl list envs` shows all; one of your own is registered by its module: 'my_module:My-v0'."
         raise UnknownName("env", name, {*nearest(name, list(registry), 5), *ours}, hint) from error

@@ -44,6 +44,7 @@ def save_tree(directory: str | Path, tree: Any, name: str = "tree") -> None:
     path = Path(directory)
     save_file(arrays, path / f"{name}.safetensors")
     (path / f"{name}.json").write_text(json.dumps(skeleton, allow_nan=False), encoding="ascii")
+    (path / f"{name}.safetensors").chmod((path / f"{name}.json").stat().st_mode)  # safetensors lets nobody else read
     for suffix in ("safetensors", "json"):
         flush(path / f"{name}.{suffix}")
 

@@ -13,6 +13,7 @@ from teachrl.runs.participants import Participants
 from teachrl.runs.settings import Settings
 from teachrl.runs.threads import limited_threads
 from teachrl.runs.train import defaults, train
+from teachrl.student import Student
 from teachrl.studies.causal import ORDERS
 from teachrl.studies.outcomes import Outcome, Variant
 from teachrl.studies.progress import duration
@@ -87,16 +88,23 @@ def _probe(variant: Variant) -> float:
     with limited_threads(settings.threads):
         people = Participants(settings, settings.steps, workers=0)
         try:
-            grain = people.student.granularity
-            piece = -(-max(settings.steps // 100, 1) // grain) * grain
-            people.student.learn(grain)  # what is compiled and imported at first use
-            began, deadline, steps = time.process_time(), time.monotonic() + PROBE_SECONDS, 0
+            student = people.student
+            student.learn(student.granularity)  # what is compiled and imported at first use
+            warm = min(student.warm_up, settings.steps)
+            early = _seconds(student, warm) if warm else 0.0
+            deadline, piece, steps, late = time.monotonic() + PROBE_SECONDS, student.granularity, 0, 0.0
             while steps == 0 or (time.monotonic() < deadline and steps < settings.steps):
-                people.student.learn(piece)
-                steps += piece
-            return (time.process_time() - began) / steps * settings.steps
+                late += _seconds(student, piece)
+                steps, piece = steps + piece, 2 * piece
+            return early + late / steps * (settings.steps - warm)
         finally:
             people.close()
+
+
+def _seconds(student: Student, steps: int) -> float:
+    began = time.process_time()
+    student.learn(steps)
+    return time.process_time() - began
 
 
 def _power(study: Study, variants: Sequence[Variant], known: Sequence[Outcome]) -> list[str]:

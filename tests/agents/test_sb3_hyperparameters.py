@@ -174,3 +174,9 @@ def test_an_environment_without_a_preset() -> None:
 def test_a_device_that_is_not_there_is_refused() -> None:
     with pytest.raises(InvalidHyperparameter, match="'cuda' is not there.*'cpu' only"):
         begun(line_class(), SB3("PPO", device="cuda"))
+
+
+def test_off_policy_algorithms_say_how_long_they_only_collect() -> None:
+    late = SB3("SAC", hyperparameters={"learning_starts": 40, "batch_size": 8, "policy_kwargs": {"net_arch": [8]}})
+    assert begun(line_class(), late).warm_up == 40
+    assert begun(line_class(), small("PPO")).warm_up == 0

@@ -6,7 +6,7 @@ import pytest
 
 import teachrl_envs
 from teachrl import make_vec
-from teachrl.errors import UnknownName
+from teachrl.errors import InvalidEnvironment, UnknownName
 
 
 def test_importing_registers_and_stays_light():
@@ -49,3 +49,10 @@ def test_minigrids_own_ids_need_no_module():
     assert found.stdout == "MiniGrid-DoorKey-5x5-v0\n"
     with pytest.raises(UnknownName, match=r"no env 'MiniGrid-DoorKey-5x6-v0'. Did you mean"):
         make_vec("MiniGrid-DoorKey-5x6-v0", 1)
+
+
+def test_a_class_in_the_place_of_an_id_is_told_how_to_get_one(monkeypatch, tmp_path):
+    (tmp_path / "hilly.py").write_text("import gymnasium\nclass Hill(gymnasium.Env): pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(InvalidEnvironment, match=r"write gymnasium.register\('Hill-v0', Hill\) into hilly.py"):
+        make_vec("hilly:Hill", 1)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import gymnasium
 import numpy as np
 import pytest
 from gymnasium.wrappers import FrameStackObservation, HumanRendering, NormalizeObservation, NormalizeReward
@@ -162,6 +163,27 @@ def test_wrappers_with_a_state_of_their_own_are_refused_by_name(registry, wrappe
     assert not envs.restorable
     assert f"The wrapper {name} may keep a state of its own" in envs.unrestorable
     assert "get_wrapper_state() and set_wrapper_state(data)" in envs.unrestorable
+
+
+class PaysLate(gymnasium.Wrapper):
+    """Pays for every 500th step that it has seen, which no short test comes to."""
+
+    def __init__(self, env):
+        super().__init__(env)
+        self.seen = 0
+
+    def step(self, action):
+        self.seen += 1
+        shown, reward, *rest = self.env.step(action)
+        return shown, reward + float(self.seen % 500 == 0), *rest
+
+
+def test_a_wrapper_of_others_that_changes_is_refused_however_late_it_acts(registry):
+    registry("Whole")
+    envs = made(PaysLate)
+    assert envs.unrestorable.startswith(
+        "the wrapper PaysLate keeps a state of its own (seen). The wrapper PaysLate may"
+    )
 
 
 def test_a_wrapper_that_hands_its_state_over_takes_part(registry):

@@ -32,8 +32,8 @@ class S3RL(StartTeacher):
     nothing is changed any more; what an off-policy student has in its replay buffer stays there.
 
     Presets of the paper: 6 clusters for TD3 and PPO, 4 for SAC; 10 episodes, a snapshot every 10 steps. Ablations:
-    `clusters=0` draws uniformly from all snapshots, `limit=None` leaves the environment's time limit; both together are
-    `Snapshots`.
+    `clusters=0` draws uniformly from all snapshots, `limit=None` leaves the environment's time limit; both together
+    are `Snapshots`, but for the phase.
 
     Args:
         trajectories: A file that `teachrl collect --snapshot_every 10` wrote; in Python also `Trajectories`.
