@@ -59,7 +59,7 @@ function curveChart(data, look, labels) {
   }
   plot(document.getElementById("curve-chart"), traces, {
     xaxis: { title: AXIS_NAMES[axis], range: [0, 1.03 * end], zeroline: false },
-    yaxis: { title: `${metricName(metric)} on validation tasks`, rangemode: isShare(metric) ? "tozero" : "normal", zeroline: false, ...percent(metric) },
+    yaxis: { title: metric.includes("/") ? metric : `${metricName(metric)} on validation tasks`, rangemode: isShare(metric) ? "tozero" : "normal", zeroline: false, ...percent(metric) },
   });
 }
 
@@ -83,7 +83,7 @@ function profileChart(data, look, labels) {
       hovertemplate: `%{y:.0%} of runs above %{x:.4g}<extra>${text(p.variant)}</extra>` });
   }
   plot(document.getElementById("profile-chart"), traces, {
-    xaxis: { title: `${metricName(data.analysis.metric)} on test tasks`, zeroline: false, ...percent(data.analysis.metric) },
+    xaxis: { title: data.analysis.metric.includes("/") ? data.analysis.metric : `${metricName(data.analysis.metric)} on test tasks`, zeroline: false, ...percent(data.analysis.metric) },
     yaxis: { title: "share of runs above", range: [-0.03, 1.03], zeroline: false, tickformat: ".0%" },
   });
 }
