@@ -43,7 +43,7 @@ class Maze:
 MAZES = {
     "rooms": Maze("TeachRL/MiniGrid-MultiRoom-N2-S4-v0", 150_000, 2_048),
     "more-rooms": Maze("TeachRL/MiniGrid-MultiRoom-N4-S5-v1", 1_000_000, 20_480),
-    "corridor": Maze("TeachRL/MiniGrid-KeyCorridorS3R3-v0", 300_000, 20_480),
+    "corridor": Maze("TeachRL/MiniGrid-KeyCorridorS3R3-v0", 1_000_000, 20_480),
     "long-corridor": Maze("TeachRL/MiniGrid-KeyCorridorS6R3-v0", 2_000_000, 102_400),
     "box": Maze("TeachRL/MiniGrid-ObstructedMaze-1Dlh-v0", 2_000_000, 102_400),
     "blocked-box": Maze("TeachRL/MiniGrid-ObstructedMaze-1Dlhb-v0", 2_000_000, 102_400),
