@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
 from gymnasium import spaces
 
+from teachrl.classroom import Classroom
 from teachrl.configurable import Configurable
-from teachrl.observations import has_views
+from teachrl.lessons import Array, Observations
+from teachrl.observations import has_views, rows_of, view_space
 from teachrl.runs.directory import RunDirectory
 from teachrl.runs.evaluate import graduate
 from teachrl.student import Policy
+from teachrl.teacher import SetsSubgoals
+
+_ASKED = ("act", "answer", "distribution", "values")
+"""Methods of policies whose first argument is what they see."""
 
 
 class RunPolicy(Configurable):
     """What the student of a run does, as its last checkpoint left it, or at its best where the run selects that.
 
-    It brings its observation normaliser. It is loaded when it is first asked for, and holds no environments then.
+    One that was taught with subgoals is shown none, as in its evaluations, and needs no entry for them. It brings its
+    observation normaliser. It is loaded when it is first asked for, and holds no environments then.
 
     Args:
         run: The run's directory.
@@ -37,8 +46,9 @@ class RunPolicy(Configurable):
         with graduate(Path(self.run)) as it:
             room = it.classroom
             view = room.view if has_views(room.envs.single_observation_space) else None
+            policy, space = without_subgoals(it.student.policy, room)
             return _Found(
-                it.student.policy, room.single_observation_space, room.single_action_space, view,
+                policy, space, room.single_action_space, view,
                 float(it.student.gamma), getattr(it.student, "critic_view", None),
             )  # fmt: skip
 
@@ -85,6 +95,42 @@ class _Found:
     view: str | None
     gamma: float
     critic_view: str | None
+
+
+def without_subgoals(policy: Policy, room: Classroom) -> tuple[Policy, spaces.Space[Any]]:
+    """Returns a policy that needs no subgoals to act, and what it sees."""
+    space = room.single_observation_space
+    setter = next((teacher for teacher in room.teachers if isinstance(teacher, SetsSubgoals)), None)
+    if setter is None or not isinstance(space, spaces.Dict) or "subgoal" not in space.spaces:
+        return policy, space
+    rest = {name: part for name, part in space.spaces.items() if name != "subgoal"}
+    wrapped = not isinstance(view_space(room.envs.single_observation_space, room.view), spaces.Dict)
+    null = np.full((1, *setter.goal_space.shape), getattr(setter, "null_goal", 0), setter.goal_space.dtype)
+    return cast(Policy, _Unguided(policy, null, wrapped)), rest["observation"] if wrapped else spaces.Dict(rest)
+
+
+class _Unguided:
+    """A policy that is shown the null goal beside what it is given.
+
+    Args:
+        policy: Sees subgoals.
+        null: (1, *g) the null goal.
+        wrapped: Whether it sees what it is given as an entry `observation`, and not entry by entry.
+    """
+
+    def __init__(self, policy: Policy, null: Array, wrapped: bool) -> None:
+        self._policy, self._null, self._wrapped = policy, null, wrapped
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_policy" or name.startswith("__"):  # of a copy that is not filled yet
+            raise AttributeError(name)
+        found = getattr(self._policy, name)
+        return partial(self._asked, found) if name in _ASKED else found
+
+    def _asked(self, method: Callable[..., Any], observations: Observations, *args: Any, **kwargs: Any) -> Any:
+        goals = np.repeat(self._null, rows_of(observations), axis=0)
+        seen = {"observation": observations} if self._wrapped else observations
+        return method({**seen, "subgoal": goals}, *args, **kwargs)
 
 
 def is_run(path: str) -> bool:

@@ -197,8 +197,6 @@ def _check_spaces(source: Any, seen: spaces.Space[Any], setup: Setup, view: str)
         where = f"the view {view!r} of {setup.env_id}" if view else setup.env_id
         offered = [] if not view else [n for n, s in setup.observation_space.spaces.items() if _fits(own, s)]  # type: ignore[attr-defined]
         hint = f"The view {offered[0]!r} fits." if offered else "Take a teacher that was trained on what it is to see."
-        if isinstance(own, spaces.Dict) and "subgoal" in own.spaces:
-            hint = "It was taught with subgoals, shown in its own run only: take one that was taught without."
         raise InvalidTeacher(f"The teacher sees {_shapes(own)}, but {where} shows {_shapes(seen)}. {hint}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import shlex
 import time
@@ -17,6 +18,8 @@ from teachrl.errors import InvalidTeacher
 from teachrl.providers import Recorded
 from teachrl.runs import evaluate
 from teachrl.runs.checkpoint import checkpoints, load_tree
+from teachrl.runs.evaluate import graduate
+from teachrl.runs.run_policy import RunPolicy
 from teachrl.teachers import WordsAsBeacons
 from teachrl.testing import check_teacher
 from teachrl.testing._support import difference
@@ -61,6 +64,20 @@ def test_evaluation_needs_no_provider() -> None:
     before = evaluate("a", episodes=1)["mean_return"]
     file.unlink()
     assert evaluate("a", episodes=1)["mean_return"] == before
+
+
+def test_whoever_was_taught_with_subgoals_teaches_without() -> None:
+    train("a", "--teacher.kind object")
+    policy = copy.copy(RunPolicy("a").load())
+    envs = make_vec(ROOMS, 3)
+    seen = envs.reset(seed=[0, 1, 2])[0]["student"]
+    assert RunPolicy("a").observation_space == envs.single_observation_space["student"]
+    assert policy.act(seen, deterministic=True)[0].shape == (3,)
+    shown = {**seen, "subgoal": np.full((3, 3), -1, np.float32)}  # the null goal, as evaluations show it
+    with graduate(Path("a")) as it:
+        assert policy.values(seen).tolist() == it.student.policy.values(shown).tolist()  # type: ignore[attr-defined]
+    assert run(f"collect --teacher a --env {ROOMS} --episodes 2 --out a.states --snapshot_every 9 --progress none") == 0
+    assert run(f"distill --teacher a --env {ROOMS} --steps 256 --out b {QUIET}") == 0
 
 
 def recorded_file(name: str, levels: int) -> Path:
