@@ -27,6 +27,15 @@ RECENT = 100
 """Lessons that the logged share is over."""
 ROUNDING = 1e-6
 """Share of a return by which sums of the same rewards may differ."""
+SNAPSHOT_RL = r"""@article{zhao2024snapshot,
+  title = {Snapshot reinforcement learning: Leveraging prior trajectories for efficiency},
+  author = {Zhao, Yanxiao and Qian, Yangge and Wang, Tianyi and Shan, Jingyang and Qin, Xiaolin},
+  journal = {arXiv preprint arXiv:2403.00673},
+  year = {2024},
+  eprint = {2403.00673},
+  archiveprefix = {arXiv}
+}"""
+"""Of those who begin where Snapshot Reinforcement Learning does."""
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 

@@ -28,10 +28,11 @@ class Layout:
 
     def __init__(self, space: spaces.Space[Any]) -> None:
         self.space = space
-        self.leaves = list(_leaves(space))
+        found = list(_leaves(space))
+        self.leaves = [leaf for _, leaf in found]
         self.single = len(self.leaves) == 1 and self.leaves[0] is space and isinstance(space, _NUMERIC)
         self.objects = [k for k, leaf in enumerate(self.leaves) if not isinstance(leaf, _NUMERIC)]
-        self._paths = list(_paths(space))
+        self._paths = [path for path, _ in found]
         self._plain = all(isinstance(key, str) for path in self._paths for key in path)  # dicts of dicts, by name
 
     def nbytes(self, n: int) -> int:
@@ -116,27 +117,18 @@ class Layout:
         return list(_parts(self.space, member))
 
 
-def _leaves(space: spaces.Space[Any]) -> Iterator[spaces.Space[Any]]:
+def _leaves(space: spaces.Space[Any]) -> Iterator[tuple[tuple[Any, ...], spaces.Space[Any]]]:
+    """Yields the leaves, each with the keys that lead to it."""
+    inner: Iterator[tuple[Any, spaces.Space[Any]]]
     if isinstance(space, spaces.Dict):
-        for inner in space.spaces.values():
-            yield from _leaves(inner)
+        inner = iter(space.spaces.items())
     elif isinstance(space, spaces.Tuple):
-        for inner in space.spaces:
-            yield from _leaves(inner)
+        inner = enumerate(space.spaces)
     else:
-        yield space
-
-
-def _paths(space: spaces.Space[Any]) -> Iterator[tuple[Any, ...]]:
-    """Yields the keys that lead to each leaf."""
-    if isinstance(space, spaces.Dict):
-        for key, inner in space.spaces.items():
-            yield from ((key, *path) for path in _paths(inner))
-    elif isinstance(space, spaces.Tuple):
-        for place, inner in enumerate(space.spaces):
-            yield from ((place, *path) for path in _paths(inner))
-    else:
-        yield ()
+        yield (), space
+        return
+    for key, part in inner:
+        yield from (((key, *path), leaf) for path, leaf in _leaves(part))
 
 
 def _parts(space: spaces.Space[Any], member: Any) -> Iterator[Any]:

@@ -17,7 +17,7 @@ OURS = ("model", "messages", "response_format", "stream", "n", "temperature", "s
 LENGTHS = ("max_tokens", "max_completion_tokens")
 
 _COUNTS = {"max_answer_tokens": 1, "retries": 0, "concurrency": 1}
-_LIMITS = {"max_calls": 0, "max_tokens": 0, "seed": 0}
+_LIMITS = {"max_calls": 0, "max_tokens": 0, "seed": -1}
 _TEXTS = ("model", "base_url", "cache")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 

@@ -18,15 +18,7 @@ from teachrl.llm.breaker import Breaker
 from teachrl.llm.budget import Budget, Spent
 from teachrl.llm.cache import Cache, cache_path
 from teachrl.llm.calls import Caller
-from teachrl.llm.errors import (
-    KINDS,
-    CacheMiss,
-    InvalidAnswer,
-    LLMError,
-    NotConfigured,
-    SwitchedOff,
-    Unavailable,
-)
+from teachrl.llm.errors import KINDS, CacheMiss, InvalidAnswer, LLMError, NotConfigured, SwitchedOff, Unavailable
 from teachrl.llm.json_schema import check_schema, is_strict
 from teachrl.llm.replies import Reply
 from teachrl.llm.requests import Message, Request, make_body, repair_turn
@@ -83,12 +75,25 @@ class Asker:
     ) -> Answer[T]:
         """See `LLM.ask`."""
         self._learn(schema)
-        self._count("asked")
-        try:
-            return self._ask(messages, schema, check, version, fits)
-        except LLMError as error:
-            self._count(f"failures/{error.kind}")
-            raise
+        with self._counted():
+            if self.llm.mode == "off":
+                raise SwitchedOff("mode='off': nothing is asked.")
+            caller, cache = self._open()
+            deadline = time.monotonic() + self.llm.deadline
+            conversation, spent, live, mistake = list(messages), Spent(), False, ""
+            for attempt in range(ATTEMPTS):
+                request = self._request(caller.address, conversation, schema, version, attempt)
+                reply, took = self._reply(request, caller, cache, deadline)
+                live, spent = live or took.calls > 0, spent.plus(took)
+                try:
+                    value = check(read_answer(reply.whole_text(), schema if fits is None else fits))
+                except TeachrlError as error:
+                    mistake = str(error)
+                else:
+                    self._count("repaired", attempt)
+                    return Answer(value, self._source(live), spent.tokens, spent.cost)
+                conversation = [*messages, *repair_turn(reply.text, mistake)]
+            raise InvalidAnswer(f"{self.llm.model} gave no valid answer, nor repaired it when told so. {mistake}")
 
     def scalars(self) -> dict[str, float]:
         """See `LLM.scalars`."""
@@ -115,32 +120,15 @@ class Asker:
         if cache is not None:
             cache.close()
 
-    def _ask(
-        self,
-        messages: Sequence[Message],
-        schema: Mapping[str, Any],
-        check: Callable[[Any], T],
-        version: str,
-        fits: Mapping[str, Any] | None,
-    ) -> Answer[T]:
-        if self.llm.mode == "off":
-            raise SwitchedOff("mode='off': nothing is asked.")
-        caller, cache = self._open()
-        deadline = time.monotonic() + self.llm.deadline
-        conversation, spent, live, mistake = list(messages), Spent(), False, ""
-        for attempt in range(ATTEMPTS):
-            request = self._request(caller.address, conversation, schema, version, attempt)
-            reply, took = self._reply(request, caller, cache, deadline)
-            live, spent = live or took.calls > 0, spent.plus(took)
-            try:
-                value = check(read_answer(reply.whole_text(), schema if fits is None else fits))
-            except TeachrlError as error:
-                mistake = str(error)
-            else:
-                self._count("repaired", attempt)
-                return Answer(value, self._source(live), spent.tokens, spent.cost)
-            conversation = [*messages, *repair_turn(reply.text, mistake)]
-        raise InvalidAnswer(f"{self.llm.model} gave no valid answer, nor repaired it when told so. {mistake}")
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """Counts a question, and why it has no answer."""
+        self._count("asked")
+        try:
+            yield
+        except LLMError as error:
+            self._count(f"failures/{error.kind}")
+            raise
 
     def _reply(self, request: Request, caller: Caller, cache: Cache | None, deadline: float) -> tuple[Reply, Spent]:
         mode = self.llm.mode

@@ -81,8 +81,9 @@ class Questions:
     def _ask(self, llm: Any, layout: Layout) -> LLMError | None:
         try:
             told = messages(layout, self._most, getattr(self._layouts, "rules", RULES))
+            loosely = {"fits": ANYTHING} if isinstance(llm, LLM) else {}  # others check what they like
             answer = llm.ask(
-                told, schema(layout, self._most), lambda data: self._check(layout, data), PROMPT_VERSION, fits=ANYTHING
+                told, schema(layout, self._most), lambda data: self._check(layout, data), PROMPT_VERSION, **loosely
             )
         except LLMError as error:
             missed = llm is self._memory and isinstance(error, CacheMiss)

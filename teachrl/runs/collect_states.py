@@ -139,7 +139,7 @@ def _note(envs: LessonVectorEnv) -> str:
     if envs.restorable:
         return ""
     why = envs.unrestorable or "it has no get_state()."
-    return why if envs.task_space is None else f"{why} Lessons begin there whose task is one that was recorded."
+    return why if envs.task_space is None else f"{why} They begin lessons under their own tasks only."
 
 
 def _command(environment: Sequence[str], file: str) -> str:

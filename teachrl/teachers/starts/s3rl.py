@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from teachrl._checks import check_count
-from teachrl._starts import StartTeacher
+from teachrl._starts import SNAPSHOT_RL, StartTeacher
 from teachrl.lessons import Lesson
 from teachrl.teacher import Setup
 from teachrl.trajectories import Ints, Reals
@@ -45,14 +45,7 @@ class S3RL(StartTeacher):
     fresh_clock: ClassVar[bool] = True
     _derived: ClassVar[frozenset[str]] = StartTeacher._derived | {"_groups"}
     citation: ClassVar[str] = "https://arxiv.org/abs/2403.00673"
-    bibtex: ClassVar[str] = r"""@article{zhao2024snapshot,
-  title = {Snapshot reinforcement learning: Leveraging prior trajectories for efficiency},
-  author = {Zhao, Yanxiao and Qian, Yangge and Wang, Tianyi and Shan, Jingyang and Qin, Xiaolin},
-  journal = {arXiv preprint arXiv:2403.00673},
-  year = {2024},
-  eprint = {2403.00673},
-  archiveprefix = {arXiv}
-}"""
+    bibtex: ClassVar[str] = SNAPSHOT_RL
 
     def __init__(
         self, trajectories: Any, clusters: int | None = 6, limit: int | None = 100, steps: int | None = 100_000

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from teachrl._starts import StartTeacher
+from teachrl._starts import SNAPSHOT_RL, StartTeacher
 from teachrl.trajectories import Ints
 
 
@@ -24,14 +24,7 @@ class Snapshots(StartTeacher):
 
     fresh_clock: ClassVar[bool] = True
     citation: ClassVar[str] = "https://arxiv.org/abs/2403.00673"
-    bibtex: ClassVar[str] = r"""@article{zhao2024snapshot,
-  title = {Snapshot reinforcement learning: Leveraging prior trajectories for efficiency},
-  author = {Zhao, Yanxiao and Qian, Yangge and Wang, Tianyi and Shan, Jingyang and Qin, Xiaolin},
-  journal = {arXiv preprint arXiv:2403.00673},
-  year = {2024},
-  eprint = {2403.00673},
-  archiveprefix = {arXiv}
-}"""
+    bibtex: ClassVar[str] = SNAPSHOT_RL
 
     def __init__(self, trajectories: Any, steps: int | None = None) -> None:
         self.trajectories = trajectories

@@ -13,6 +13,7 @@ from llm_server import LLMServer, Reply
 from planned_levels import MOST, answer, oracle, settle
 from teachrl.errors import InvalidHyperparameter
 from teachrl.llm import LLM, NotConfigured
+from teachrl.llm.asking import Answer
 from teachrl.providers import asked, make_provider
 from teachrl.providers.asked import Asked
 from teachrl_envs.minigrid.layouts import MiniGridLayouts
@@ -144,6 +145,25 @@ def test_who_plans_instead_is_said_once(replies, fallback, said, levels, begin, 
         provider.plan(levels[2])
         settle(provider)
     assert len(server.requests) > 2
+
+
+class Elsewhere:
+    """A model of one's own: nothing but `ask`, with the arguments that it is documented to have."""
+
+    def ask(self, messages, schema, check, version=""):
+        return Answer(check(answer(self.plan)), "live", 0, 0.0)
+
+    def scalars(self):
+        return {}
+
+
+def test_a_model_of_ones_own_is_asked(levels):
+    model = Elsewhere()
+    model.plan = oracle(levels[0])
+    provider = Asked(model, "none", wait=True)
+    provider.begin(MiniGridLayouts(), np.random.default_rng(0))
+    assert provider.plan(levels[0]) == oracle(levels[0])
+    assert plans(provider) == {"live": 1}
 
 
 def test_a_model_that_is_handed_in_is_asked_through_a_copy(levels, script, begin):
